@@ -1,0 +1,52 @@
+# Every verb makes what it needs: `make demo` and `make test` work in a fresh clone with Python 3.11+ and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format lint types contracts generate lock picture clean
+
+help:  ## list the verbs
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+# Installing again only when a pin or the project's metadata changed keeps a second run off the network.
+$(STAMP): requirements/dev.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "livemeter needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation -e .
+	@touch $@
+
+install: $(STAMP)  ## make .venv with the pinned, hashed requirements
+
+demo: $(STAMP)  ## real google-genai sessions against the fake Live server, priced and explained
+	@$(BIN)/livemeter demo
+
+test: $(STAMP)  ## the tests
+	$(BIN)/python -m pytest -q
+
+format: $(STAMP)  ## rewrite the code in the house style
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(STAMP)  ## formatting and lint, without changing anything
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(STAMP)  ## mypy strict and pyright strict
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+contracts: $(STAMP)  ## who may import whom
+	$(BIN)/lint-imports
+
+check: lint types contracts test  ## the whole gate
+
+lock: $(STAMP)  ## pin every requirement with its hashes again
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  --extra all pyproject.toml requirements/dev.in -o requirements/dev.txt
+
+clean:  ## remove the environment and every cache
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,94 @@
+"""What the collector asks of a ClickHouse, embedded or remote: the one seam between service and engine.
+
+Calls block and are safe from any thread. Nothing here imports an engine or a client library.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+DATABASE = "livemeter"
+"""The database that holds every table and view."""
+
+Scalar = str | int | float | bool | None
+Parameters = Mapping[str, Scalar | Sequence[Scalar]]
+"""Query parameters, bound by name to ``{name:Type}`` in the SQL."""
+
+
+class Signal(StrEnum):
+    """The three OTLP signals, by their name in paths and table names."""
+
+    LOGS = "logs"
+    TRACES = "traces"
+    METRICS = "metrics"
+
+
+class StoreError(Exception):
+    """A statement failed; the text is the engine's own first line."""
+
+    def __init__(self, message: str, code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        """ClickHouse's error code (60 is UNKNOWN_TABLE), when the engine gave one."""
+
+
+class StoreUnavailableError(StoreError):
+    """The engine cannot be reached or is overloaded: the same statement may succeed later."""
+
+
+class PoisonError(StoreError):
+    """The engine refuses these bytes and would refuse them again."""
+
+
+class DirectoryHeldError(StoreError):
+    """Another process holds the data directory."""
+
+
+class NewerSchemaError(StoreError):
+    """A newer version of Livemeter wrote this database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A query's answer: column names and rows of Python values (Decimal for money)."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[object, ...], ...]
+
+
+class Store(Protocol):
+    """One ClickHouse."""
+
+    def insert_otlp(self, signal: Signal, body: bytes, token: str) -> None:
+        """Insert one or several concatenated ``Export*ServiceRequest`` messages and return when durable.
+
+        ``token`` identifies the content: the same token is stored once however often it is sent.
+
+        Raises:
+            PoisonError: the engine cannot read the bytes; nothing was stored.
+            StoreUnavailableError: try the same bytes with the same token again.
+        """
+        ...
+
+    def command(self, sql: str, parameters: Parameters | None = None) -> None:
+        """Run a statement that answers nothing (DDL, INSERT ... VALUES, SYSTEM)."""
+        ...
+
+    def query(self, sql: str, parameters: Parameters | None = None) -> Table:
+        """Answer a SELECT as Python values."""
+        ...
+
+    def stream(
+        self,
+        sql: str,
+        output_format: str,
+        parameters: Parameters | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> Iterator[bytes]:
+        """Answer a SELECT as bytes in a ClickHouse format, read-only, under the given limits."""
+        ...
+
+    def close(self) -> None:
+        """Release everything; further calls raise StoreError. Closing twice is harmless."""
+        ...
