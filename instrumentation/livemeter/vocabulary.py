@@ -145,7 +145,7 @@ class Attribute(StrEnum):
     OPERATION = "gen_ai.operation.name"
     OUTPUT_TYPE = "gen_ai.output.type"
     FINISH_REASONS = "gen_ai.response.finish_reasons"
-    TOKEN_MODALITY = "gen_ai.token.modality"
+    TOKEN_MODALITY = "gen_ai.token.modality"  # noqa: S105 - tokens of a model, no secret
 
 
 class Metric(StrEnum):

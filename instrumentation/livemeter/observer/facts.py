@@ -127,8 +127,10 @@ class UsageReported:
 
 @dataclass(frozen=True, slots=True)
 class TurnEnded:
-    """One exchange. ``started_at_ns`` is its first frame; ``generation_ms`` runs from the model's first
-    output to generationComplete.
+    """One exchange, from its first frame (``started_at_ns``).
+
+    ``generation_ms`` runs from the model's first output to generationComplete;
+    ``user_speech_ms`` is known only where both ends were marked.
     """
 
     at_ns: int
@@ -139,7 +141,7 @@ class TurnEnded:
     first_audio_from: str
     first_output_at_ns: int | None
     generation_ms: float | None
-    user_speech_ms: float
+    user_speech_ms: float | None
     model_speech_ms: float
     interrupted: bool
     end_reason: TurnEnd
