@@ -1,0 +1,1 @@
+"""What tokens cost: published prices as rows of ``model_prices``."""

@@ -1,0 +1,111 @@
+-- A row a session: what a person would call one, over however many connections.
+-- status: active (an event within two minutes), ended (the last close was in order), failed (it was
+-- not), lost (no close was seen and nothing came for two minutes).
+-- requires: live_connections, live_turns, live_costs, live_tool_calls
+CREATE OR REPLACE VIEW live_sessions AS
+WITH connections AS
+(
+    SELECT
+        session_id,
+        argMax(app, opened_at) AS app,
+        argMax(user_id, opened_at) AS user_id,
+        argMax(labels, opened_at) AS labels,
+        argMax(model, opened_at) AS model,
+        argMax(platform, opened_at) AS platform,
+        min(opened_at) AS started_at,
+        max(coalesce(closed_at, last_event_at)) AS ended_at,
+        count() AS connections,
+        countIf(resumed) AS resumes,
+        countIf(go_away_at IS NOT NULL) AS go_aways,
+        -- A tuple of its own keeps a NULL of the last connection, where argMax alone would skip it.
+        argMax(tuple(close_code, close_reason, diagnosis, closed_by, ended_well, closed_at), opened_at) AS last_close,
+        multiIf(
+            last_close.6 IS NULL AND ended_at > now64(3) - INTERVAL 2 MINUTE, 'active',
+            last_close.6 IS NULL, 'lost',
+            last_close.5, 'ended',
+            'failed'
+        ) AS status
+    FROM live_connections
+    GROUP BY session_id
+),
+turns AS
+(
+    SELECT
+        session_id,
+        count() AS turns,
+        countIf(interrupted) AS interruptions,
+        sum(user_speech_ms) / 1000 AS user_speech_s,
+        sum(model_speech_ms) / 1000 AS model_speech_s,
+        countIf(has_output) AS turns_with_output,
+        countIf(has_output AND has_usage) AS turns_covered
+    FROM live_turns
+    GROUP BY session_id
+),
+costs AS
+(
+    SELECT
+        session_id,
+        sumIf(quantity, direction = 'input' AND unit = 'token') AS input_tokens,
+        sumIf(quantity, kind IN ('response', 'thoughts')) AS output_tokens,
+        sum(usd) AS cost_usd,
+        sum(usd_low) AS cost_low_usd,
+        sum(usd_high) AS cost_high_usd,
+        sum(carried_usd) AS carried_cost_usd,
+        sumIf(quantity, isNull(usd)) AS unpriced_quantity
+    FROM live_costs
+    GROUP BY session_id
+),
+tools AS
+(
+    SELECT session_id, count() AS tool_calls
+    FROM live_tool_calls
+    WHERE called_at IS NOT NULL
+    GROUP BY session_id
+),
+resumes AS
+(
+    -- The first prompt after each resume against the last one before it. Compression may shrink one.
+    SELECT session_id, count() AS known, countIf(prompt < previous AND NOT compressed) AS shrunk
+    FROM
+    (
+        SELECT
+            usage.session_id AS session_id, usage.connection_id AS connection_id, seq,
+            sum(quantity) AS prompt, any(assumeNotNull(previous_prompt)) AS previous,
+            any(coalesce(compression, false)) AS compressed
+        FROM live_usage AS usage
+        LEFT JOIN live_connections AS connections ON connections.connection_id = usage.connection_id
+        WHERE first_after_resume AND previous_prompt IS NOT NULL AND kind IN ('prompt', 'cached')
+        GROUP BY session_id, connection_id, seq
+    )
+    GROUP BY session_id
+)
+SELECT
+    connections.session_id AS session_id,
+    app, user_id, labels, model, platform, started_at, ended_at,
+    dateDiff('millisecond', started_at, ended_at) / 1000 AS duration_s,
+    status,
+    connections.connections AS connections,
+    connections.connections - 1 AS reconnects,
+    coalesce(turns.turns, 0) AS turns,
+    coalesce(tools.tool_calls, 0) AS tool_calls,
+    coalesce(interruptions, 0) AS interruptions,
+    go_aways,
+    user_speech_s,
+    coalesce(model_speech_s, 0) AS model_speech_s,
+    last_close.1 AS close_code,
+    last_close.2 AS close_reason,
+    last_close.4 AS closed_by,
+    last_close.3 AS diagnosis,
+    coalesce(input_tokens, 0) AS input_tokens,
+    coalesce(output_tokens, 0) AS output_tokens,
+    cost_usd, cost_low_usd, cost_high_usd, carried_cost_usd,
+    coalesce(unpriced_quantity, 0) AS unpriced_quantity,
+    turns_covered / nullIf(turns_with_output, 0) AS usage_coverage,
+    -- Without a usage frame after a resume nobody knows: NULL, not false.
+    multiIf(coalesce(shrunk, 0) > 0, true, resumes > coalesce(known, 0), NULL, false) AS context_lost
+FROM connections
+LEFT JOIN turns ON turns.session_id = connections.session_id
+LEFT JOIN costs ON costs.session_id = connections.session_id
+LEFT JOIN tools ON tools.session_id = connections.session_id
+LEFT JOIN resumes ON resumes.session_id = connections.session_id
+SETTINGS join_use_nulls = 1

@@ -1,0 +1,26 @@
+-- A row a turn, with the tokens and the money of its passes.
+-- requires: live_costs
+CREATE OR REPLACE VIEW live_turns AS
+SELECT
+    turns.session_id AS session_id,
+    lower(hex(turns.connection_id)) AS connection_id,
+    turns.turn AS turn,
+    started_at, first_audio_ms, first_audio_from, generation_ms, turn_ms, user_speech_ms, model_speech_ms,
+    interrupted, end_reason, has_output, transcript_chars_in, transcript_chars_out,
+    coalesce(costs.passes, 0) > 0 AS has_usage,
+    costs.input_tokens AS input_tokens,
+    costs.output_tokens AS output_tokens,
+    costs.cost_usd AS cost_usd
+FROM (SELECT * FROM turns FINAL) AS turns
+LEFT JOIN
+(
+    SELECT
+        session_id, turn,
+        uniqExactIf(pass, pass > 0) AS passes,
+        sumIf(quantity, direction = 'input' AND unit = 'token') AS input_tokens,
+        sumIf(quantity, kind IN ('response', 'thoughts')) AS output_tokens,
+        sum(usd) AS cost_usd
+    FROM live_costs
+    GROUP BY session_id, turn
+) AS costs ON costs.session_id = turns.session_id AND costs.turn = turns.turn
+SETTINGS join_use_nulls = 1
