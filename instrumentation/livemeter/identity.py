@@ -10,19 +10,20 @@ _current: ContextVar[Identity | None] = ContextVar("livemeter_session", default=
 
 
 @contextmanager
-def session(id: str, *, user: str = "", labels: Mapping[str, str] | None = None) -> Iterator[Identity]:  # noqa: A002
+def session(
+    id: str = "",  # noqa: A002 - the word the reader expects
+    *,
+    user: str = "",
+    labels: Mapping[str, str] | None = None,
+) -> Iterator[Identity]:
     """Say to which session the Live connections opened inside belong.
 
     Args:
-        id: the application's own session id; connections with the same id are one session.
+        id: the application's own session id; connections with the same id are one session. Without it
+            a session is its first connection and whatever resumes it.
         user: who speaks. Exported as a hash unless ``LIVEMETER_HASH_USER_IDS=false``.
         labels: anything to group costs by, such as ``{"tenant": "acme"}``.
-
-    Raises:
-        ValueError: the id is empty.
     """
-    if not id:
-        raise ValueError("livemeter.session needs an id; leave the context manager out to have one made")
     identity = Identity(id, user, dict(labels or {}))
     token = _current.set(identity)
     try:

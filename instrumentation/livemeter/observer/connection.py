@@ -71,13 +71,14 @@ class ConnectionObserver:
         self._setup = Setup()
         self._batch = FrameBatch(frames_interval_ms)
         self._tools = ToolTracker()
+        self._has_setup = False
         self._closed = False
         self._last_sent: Instant | None = None
         self._last_received: Instant | None = None
         self._go_away: tuple[Instant, float | None] | None = None
         self._handle_hash = ""
         # Replaced when the setup frame says whose connection this is; a socket may die before.
-        self._join(SessionState(identity.session_id if identity else connection_id), resumed=False)
+        self._join(self._named(SessionState(self._own_session_id)), resumed=False)
 
     @property
     def identity(self) -> Identity:
@@ -124,14 +125,15 @@ class ConnectionObserver:
         facts += self._tools.connection_closed(now)
         facts += [turn] if turn else []
         facts.append(self._closing(close, now))
-        self._state.last_closed = now
+        if self._state.last_connection_id == self.connection_id:
+            self._state.last_closed = now
         return facts
 
     # What the application sent.
 
     def _sent(self, frame: Frame, now: Instant) -> list[Fact]:
         self._last_sent = now
-        if "setup" in frame.contents and not self._setup.model:
+        if "setup" in frame.contents and not self._has_setup:
             self._setup_sent(frame)
         self._turns.sent(frame, now)
         if any(kind in _REQUEST_KINDS for kind in frame.contents):
@@ -144,16 +146,27 @@ class ConnectionObserver:
         return facts
 
     def _setup_sent(self, frame: Frame) -> None:
+        self._has_setup = True
         self._setup = read_setup(get(frame.message, "setup"))
+        if self.phase is not Phase.SETUP or self._turns.number:
+            return  # Out of order; the server will refuse, and what was counted stays counted.
         handle_hash = self._setup.resumption_handle_hash
         known = self._directory.by_handle(handle_hash) if handle_hash else None
+        named_by_app = self._identity is not None and self._identity.session_id
+        if known is None or named_by_app:
+            known = self._directory.session(self._own_session_id)
+        self._join(self._named(known), resumed=bool(handle_hash))
+
+    @property
+    def _own_session_id(self) -> str:
+        """The session's id, if no resumption handle says otherwise."""
+        return (self._identity.session_id if self._identity else "") or self.connection_id
+
+    def _named(self, state: SessionState) -> SessionState:
         if self._identity is not None:
-            state = self._directory.session(self._identity.session_id)
             state.user_id = self._identity.user_id or state.user_id
             state.labels = {**state.labels, **self._identity.labels}
-        else:
-            state = known or self._directory.session(self.connection_id)
-        self._join(state, resumed=bool(handle_hash))
+        return state
 
     def _join(self, state: SessionState, *, resumed: bool) -> None:
         self._state = state
@@ -162,7 +175,9 @@ class ConnectionObserver:
         state.connections += 1
         self._attempt = state.connections
         self._resumed_from = state.last_connection_id
-        self._reconnect_delay_ms = ms_between(state.last_closed, self._dialled)
+        # None while the connection before is still open: a hand-over without a gap.
+        self._last_closed, state.last_closed = state.last_closed, None
+        self._reconnect_delay_ms = ms_between(self._last_closed, self._dialled)
         state.last_connection_id = self.connection_id
 
     # What the server sent.
@@ -223,7 +238,7 @@ class ConnectionObserver:
                 attempt=self._attempt,
                 resumed_from=self._resumed_from,
                 reconnect_delay_ms=self._reconnect_delay_ms,
-                gap_ms=ms_between(self._state.last_closed, now),
+                gap_ms=ms_between(self._last_closed, now),
             )
         ]
 

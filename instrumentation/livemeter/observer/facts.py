@@ -22,7 +22,10 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a connection belongs to; the application's words win over our own."""
+    """Who a connection belongs to; the application's words win over our own.
+
+    From the application ``session_id`` may be empty: then the observer says which session it is.
+    """
 
     session_id: str
     user_id: str = ""
@@ -110,7 +113,7 @@ class UsageReported:
     """A usageMetadata frame in its place: which turn, which pass, and what the pass before it held.
 
     ``previous_context`` maps modality (``UNATTRIBUTED`` included) to the tokens of the previous pass's
-    prompt and response; ``context_audio_ms`` is the audio of both sides in the session so far.
+    prompt and response; ``context_audio_ms`` is the audio of both sides before this pass's own.
     """
 
     at_ns: int

@@ -47,7 +47,7 @@ _PRECEDENCE = (
     "inputTranscription",
 )
 
-_RATE = re.compile(r"rate=(\d+)")
+_RATE = re.compile(r"rate=([1-9][0-9]{2,6})(?![0-9])")
 _DEFAULT_RATE_HZ = {Direction.SENT: 16_000, Direction.RECEIVED: 24_000}
 _BYTES_PER_SAMPLE = 2  # PCM16, the only raw audio Live takes and gives
 
@@ -140,5 +140,5 @@ def blob_audio_ms(blob: object, direction: Direction) -> float:
         return 0.0
     data = text(get(blob, "data")).rstrip("=")
     rate = _RATE.search(mime_type)
-    hertz = int(rate.group(1)) if rate and int(rate.group(1)) else _DEFAULT_RATE_HZ[direction]
+    hertz = int(rate.group(1)) if rate else _DEFAULT_RATE_HZ[direction]
     return len(data) * 3 // 4 / _BYTES_PER_SAMPLE * 1000 / hertz

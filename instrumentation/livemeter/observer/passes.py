@@ -54,7 +54,8 @@ class PassTracker:
             first_after_resume=self._awaiting_first and not repeat,
             previous_prompt=self._context.prompt,
             previous_context=dict(self._context.tokens),
-            context_audio_ms=self._context.audio_ms,
+            # What this pass said is no part of the prompt it answered.
+            context_audio_ms=self._context.audio_ms - self._response_audio_ms,
             response_audio_ms=self._response_audio_ms,
         )
         if not repeat:

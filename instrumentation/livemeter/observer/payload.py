@@ -6,11 +6,17 @@ writes camelCase throughout, and releases differ; Google's servers accept all of
 
 import functools
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
 Payload = Mapping[str, Any]
 """A JSON object as it came off the wire. Foreign: every value is checked before it is used."""
+
+MAX_COUNT = 2**53 - 1
+"""The largest whole number that every JSON reader agrees on; sums of a few still fit 64 bits."""
+
+_MAX_DIGITS = 16
 
 
 def is_object(value: object) -> TypeGuard[Payload]:
@@ -55,19 +61,25 @@ def has(payload: object, key: str) -> bool:
 
 
 def text(value: object) -> str:
-    """Return a string as it is and anything else as an empty one."""
-    return value if isinstance(value, str) else ""
+    """Return a string and anything else as an empty one.
+
+    JSON escapes can spell half a surrogate pair, which UTF-8 cannot: it becomes a question mark.
+    """
+    if not isinstance(value, str):
+        return ""
+    return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
 
 
 def count(value: object) -> int | None:
-    """Return a token count: an int, or a string of digits (protobuf JSON writes 64-bit ints so)."""
-    if isinstance(value, bool):
+    """Return a token count: an int, or a string of digits (protobuf JSON writes 64-bit ints so).
+
+    A number that no token count can have (negative, beyond ``MAX_COUNT``) is none.
+    """
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS:
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
         return None
-    if isinstance(value, int):
-        return value if value >= 0 else None
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        return int(value)
-    return None
+    return value if 0 <= value <= MAX_COUNT else None
 
 
 def objects(value: object) -> Iterator[Payload]:
@@ -78,7 +90,7 @@ def objects(value: object) -> Iterator[Payload]:
 
 def strings(value: object) -> tuple[str, ...]:
     """Return the strings of a list; nothing for anything else."""
-    return tuple(item for item in value if isinstance(item, str)) if is_array(value) else ()
+    return tuple(text(item) for item in value if isinstance(item, str)) if is_array(value) else ()
 
 
 def duration_ms(value: object) -> float | None:
@@ -86,9 +98,10 @@ def duration_ms(value: object) -> float | None:
     if not isinstance(value, str) or not value.endswith("s"):
         return None
     try:
-        return float(value[:-1]) * 1000
+        milliseconds = float(value[:-1]) * 1000
     except ValueError:
         return None
+    return milliseconds if math.isfinite(milliseconds) else None
 
 
 def size(value: object) -> int:

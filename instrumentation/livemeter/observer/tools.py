@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from livemeter.observer.clock import Instant, ms_between
 from livemeter.observer.facts import ToolCallEnded
-from livemeter.observer.payload import Payload, find, get, has, objects, size, strings, text
+from livemeter.observer.payload import Payload, find, get, objects, size, strings, text
 from livemeter.vocabulary import IdMatch, ToolStatus
 
 MAX_ENDED_IDS = 1000
@@ -68,8 +68,8 @@ class ToolTracker:
         call_id, name = text(get(answer, "id")), text(get(answer, "name"))
         call = self._match(call_id, name)
         response = get(answer, "response")
-        failed = has(response, "error")
-        status = ToolStatus.ERROR if failed else ToolStatus.OK
+        # Many tools always answer with both keys, and ``error: null`` when all went well.
+        status = ToolStatus.ERROR if get(response, "error") else ToolStatus.OK
         if call is not None:
             self._forget(call, IdMatch.DUPLICATE)
         return ToolCallEnded(

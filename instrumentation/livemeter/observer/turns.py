@@ -37,11 +37,11 @@ class _OpenTurn:
     number: int
     started: Instant
     asked: bool = False
+    answered: bool = False
     has_output: bool = False
     interrupted: bool = False
     input_ended: Instant | None = None
     input_kind: str = ""
-    activity_started: Instant | None = None
     user_speech_ms: float | None = None
     first_output: Instant | None = None
     generated: Instant | None = None
@@ -59,6 +59,9 @@ class TurnTracker:
     def __init__(self, state: SessionState) -> None:
         self._state = state
         self._open: _OpenTurn | None = None
+        self._last_ended = 0
+        # Not part of a turn: who interrupts starts to speak while the turn before is still open.
+        self._speaking_since: Instant | None = None
 
     @property
     def number(self) -> int:
@@ -67,18 +70,19 @@ class TurnTracker:
 
     @property
     def turn_of_usage(self) -> int:
-        """The turn a usage frame belongs to now: the one that ended, while the next has no output."""
+        """The turn a usage frame belongs to now: the one that ended, until the server answers the next."""
         turn = self._open
-        if turn is None:
-            return self._state.turns
-        return turn.number if turn.has_output or turn.number == 1 else turn.number - 1
+        if turn is not None and (turn.answered or not self._last_ended):
+            return turn.number
+        return self._last_ended or self._state.turns
 
     def sent(self, frame: Frame, now: Instant) -> None:
         """Take note of what the application sent."""
         for kind in frame.contents:
             if kind in _STREAMED_INPUT:
                 turn = self._opened(now)
-                if turn.input_kind in {"", "audio"} and kind != "video":
+                is_audio = kind == "audio" or (kind == "mediaChunks" and frame.audio_ms > 0)
+                if is_audio and turn.input_kind in {"", "audio"}:
                     turn.input_ended, turn.input_kind = now, "audio"
             elif kind in _ASKING_INPUT:
                 self._asked(kind, frame, now)
@@ -92,6 +96,7 @@ class TurnTracker:
         turn = self._open
         if turn is None:
             return
+        turn.answered |= "turnComplete" in frame.contents
         turn.interrupted |= "interrupted" in frame.contents
         if "generationComplete" in frame.contents:
             turn.generated = now
@@ -125,20 +130,20 @@ class TurnTracker:
         turn = self._opened(now)
         turn.asked = True
         if kind == "activityStart":
-            turn.activity_started = now
+            self._speaking_since = self._speaking_since or now
             return
         if kind == "clientContent" and get(get(frame.message, kind), "turnComplete") is False:
             return
         if kind == "activityEnd":
-            spoken_ms = ms_between(turn.activity_started, now)
+            spoken_ms = ms_between(self._speaking_since, now)
             if spoken_ms is not None:
                 turn.user_speech_ms = (turn.user_speech_ms or 0.0) + spoken_ms
-            turn.activity_started = None
+            self._speaking_since = None
         turn.input_ended, turn.input_kind = now, kind
 
     def _output(self, frame: Frame, now: Instant) -> None:
         turn = self._opened(now)
-        turn.has_output = True
+        turn.answered = turn.has_output = True
         turn.first_output = turn.first_output or now
         turn.model_speech_ms += frame.audio_ms
         if "audio" in frame.contents and turn.first_audio_ms is None and turn.input_ended is not None:
@@ -157,7 +162,9 @@ class TurnTracker:
         turn = self._open
         assert turn is not None  # noqa: S101 - both callers have looked
         self._open = None
-        self._state.turns = turn.number
+        self._last_ended = turn.number
+        # Two connections of a session may overlap, and the other may have counted on.
+        self._state.turns = max(self._state.turns, turn.number)
         heard, said = "".join(turn.transcript_in), "".join(turn.transcript_out)
         return TurnEnded(
             at_ns=now.wall_ns,

@@ -40,12 +40,11 @@ def read_usage(metadata: object) -> Usage:
 def context_after(usage: Usage) -> dict[str, int]:
     """Return the tokens by modality that the next pass finds in its context: prompt and response.
 
-    Thoughts are not carried; what a total has beyond its details is carried as UNATTRIBUTED.
+    Thoughts and tool use are not carried; what a total has beyond its details is carried as UNATTRIBUTED.
     """
     context: dict[str, int] = {}
     parts = (
         (usage.prompt, usage.prompt_details),
-        (usage.tool_use, usage.tool_use_details),
         (usage.response, usage.response_details),
     )
     for total, details in parts:
