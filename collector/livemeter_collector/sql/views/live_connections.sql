@@ -40,6 +40,10 @@ SELECT
     context_tokens_at_close,
     last_sent_at,
     last_received_at,
-    -- The application hung up, or the server said goodbye in order.
-    closed_at IS NOT NULL AND coalesce(close_code IN (1000, 1001) OR (closed_by = 'client' AND diagnosis IS NULL), false) AS ended_well
+    -- The application hung up (its library's own complaints aside), or the server said goodbye in order.
+    closed_at IS NOT NULL AND coalesce(
+        close_code IN (1000, 1001)
+        OR (closed_by = 'client' AND coalesce(diagnosis, '') NOT IN ('keepalive-timeout', 'frame-too-big-for-client')),
+        false
+    ) AS ended_well
 FROM connections FINAL

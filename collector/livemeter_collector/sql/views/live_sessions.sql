@@ -47,12 +47,12 @@ costs AS
         session_id,
         sumIf(quantity, direction = 'input' AND unit = 'token') AS input_tokens,
         sumIf(quantity, kind IN ('response', 'thoughts')) AS output_tokens,
-        sum(usd) AS cost_usd,
-        sum(usd_low) AS cost_low_usd,
-        sum(usd_high) AS cost_high_usd,
-        sum(carried_usd) AS carried_cost_usd,
-        sumIf(quantity, isNull(usd)) AS unpriced_quantity
-    FROM live_costs
+        sum(costs.usd) AS usd,
+        sum(costs.usd_low) AS usd_low,
+        sum(costs.usd_high) AS usd_high,
+        sum(costs.carried_usd) AS carried_usd,
+        sumIf(quantity, isNull(costs.usd)) AS unpriced_quantity
+    FROM live_costs AS costs
     GROUP BY session_id
 ),
 tools AS
@@ -98,7 +98,11 @@ SELECT
     last_close.3 AS diagnosis,
     coalesce(input_tokens, 0) AS input_tokens,
     coalesce(output_tokens, 0) AS output_tokens,
-    cost_usd, cost_low_usd, cost_high_usd, carried_cost_usd,
+    -- Nothing used costs nothing; NULL is for what was used and has no price.
+    if(costs.session_id IS NULL, toDecimal128(0, 18), costs.usd) AS cost_usd,
+    if(costs.session_id IS NULL, toDecimal128(0, 18), costs.usd_low) AS cost_low_usd,
+    if(costs.session_id IS NULL, toDecimal128(0, 18), costs.usd_high) AS cost_high_usd,
+    if(costs.session_id IS NULL, toDecimal128(0, 18), costs.carried_usd) AS carried_cost_usd,
     coalesce(unpriced_quantity, 0) AS unpriced_quantity,
     turns_covered / nullIf(turns_with_output, 0) AS usage_coverage,
     -- Without a usage frame after a resume nobody knows: NULL, not false.
