@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+VENV_GENAI_2 := .venv-genai-2
+STAMP_GENAI_2 := $(VENV_GENAI_2)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format lint types contracts generate lock picture clean
+.PHONY: help install demo test test-genai-2 check format lint types contracts generate lock picture clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -27,6 +29,16 @@ demo: $(STAMP)  ## real google-genai sessions against the fake Live server, pric
 test: $(STAMP)  ## the tests
 	$(BIN)/python -m pytest -q
 
+# google-genai 2 and websockets 15 conflict with what the other tests run on: an environment of their own.
+$(STAMP_GENAI_2): requirements/genai-2.txt
+	@test -x $(VENV_GENAI_2)/bin/python || $(PYTHON) -m venv $(VENV_GENAI_2)
+	$(VENV_GENAI_2)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/genai-2.txt
+	@touch $@
+
+test-genai-2: $(STAMP_GENAI_2)  ## the tests that meet the real client, on google-genai 2.34 and websockets 15
+	PYTHONPATH=instrumentation $(VENV_GENAI_2)/bin/python -m pytest -q -p no:cacheprovider \
+	  tests/testing/test_real_client.py tests/hooks/test_real_client.py
+
 format: $(STAMP)  ## rewrite the code in the house style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -47,6 +59,8 @@ check: lint types contracts test  ## the whole gate
 lock: $(STAMP)  ## pin every requirement with its hashes again
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --extra all pyproject.toml requirements/dev.in -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  requirements/genai-2.in -o requirements/genai-2.txt
 
 clean:  ## remove the environment and every cache
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV_GENAI_2) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -58,7 +58,9 @@ async def conversation() -> None:
 
 async def tools() -> None:
     """Answer a tool call, see one cancelled, and answer one that the server cannot take."""
-    config: Config = {"tools": [{"function_declarations": [{"name": "find_order"}, {"name": "track_parcel"}]}]}
+    config: Config = {
+        "tools": [{"function_declarations": [{"name": "find_order"}, {"name": "track_parcel"}]}]
+    }
     with livemeter.session("tools", user="ben"):
         async with _developer(DEVELOPER_MODEL, config) as session:
             for question in ("Where is order 4711?", "And the parcel?", "And order 4712?"):

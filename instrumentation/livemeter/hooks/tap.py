@@ -4,6 +4,7 @@ A tap never raises into the application and never awaits between a frame's arriv
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -16,6 +17,10 @@ from livemeter.vocabulary import ClosedBy, Direction
 
 ABNORMAL_CLOSURE = 1006
 """What a missing close frame is called (RFC 6455, 7.1.5); it never crosses the wire."""
+
+_MAX_REFUSAL_CHARACTERS = 300
+# API keys, ephemeral tokens, OAuth tokens, and whatever follows key= or token=.
+_CREDENTIAL = re.compile(r"AIza[\w-]{10,}|auth_tokens/\S+|ya29\.\S+|(?<=key=)\S+|(?<=token=)\S+")
 
 
 def read_clocks() -> Instant:
@@ -52,8 +57,10 @@ class Tap:
     def refused(self, error: BaseException) -> None:
         """Take note that the handshake failed; an HTTP refusal carries its status."""
         with guarded("record a refused handshake"):
-            status = getattr(getattr(error, "response", None), "status_code", None)
-            self._finish(Close(http_status=status, error_type=_type_name(error)))
+            response = getattr(error, "response", None)
+            status = getattr(response, "status_code", None)
+            reason = read_refusal(getattr(response, "body", None))
+            self._finish(Close(reason=reason, http_status=status, error_type=_type_name(error)))
 
     def left(self) -> None:
         """Take note that the application is done with the socket, should nothing else have told so."""
@@ -142,6 +149,12 @@ def read_close(socket: Any, error: BaseException | None) -> Close:
         clean=received is not None and sent is not None,
         error_type=_type_name(error) if error is not None else "",
     )
+
+
+def read_refusal(body: object) -> str:
+    """Return the start of an HTTP refusal's text on one line, without anything that looks like a key."""
+    text = bytes(body).decode("utf-8", "replace") if isinstance(body, bytes | bytearray) else ""
+    return _CREDENTIAL.sub("[redacted]", " ".join(text.split()))[:_MAX_REFUSAL_CHARACTERS]
 
 
 def _type_name(error: BaseException) -> str:
