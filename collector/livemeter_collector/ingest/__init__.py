@@ -1,0 +1,1 @@
+"""From checked requests to durable rows."""

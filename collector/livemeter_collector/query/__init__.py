@@ -1,0 +1,1 @@
+"""Reading: the SQL endpoint, and what the commands ask."""

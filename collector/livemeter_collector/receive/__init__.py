@@ -1,0 +1,1 @@
+"""OTLP in: servers, and the checks at the door."""

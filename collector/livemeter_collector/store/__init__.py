@@ -1,0 +1,1 @@
+"""ClickHouse, embedded or remote, behind one protocol."""
