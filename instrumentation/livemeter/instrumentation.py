@@ -79,7 +79,7 @@ def instrument_privately(settings: Settings | None = None) -> None:
 
 def uninstrument() -> None:
     """Stop observing, export what waits (within the shutdown time-out) and restore google-genai."""
-    global _active  # noqa: PLW0603 - the hook into google-genai is process-wide, and so is its switch
+    global _active
     with _lock:
         active, _active = _active, None
     if active is None:
@@ -110,7 +110,9 @@ def _activate(emitter: Emitter, settings: Settings, providers: Providers | None)
             identity=current_identity(),
             frames_interval_ms=settings.frames_interval_ms,
         )
-        sink = emitter.connection(connection_id, read_endpoint(uri), context.get_current())
+        sink = emitter.connection(
+            connection_id, read_endpoint(uri), context.get_current(), opened_at_ns=now.wall_ns
+        )
         return Tap(observer, sink, settings.frames_interval_ms)
 
     with _lock:

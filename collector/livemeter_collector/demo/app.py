@@ -5,7 +5,7 @@ server and the collector by environment variables, as any application does. A li
 after each session is its progress.
 """
 
-import livemeter.auto  # noqa: F401, I001 - the one line; before anything else, as the README shows it
+import livemeter.auto  # noqa: I001 - the one line; before anything else, as the README shows it
 
 import asyncio
 import json

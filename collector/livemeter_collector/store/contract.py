@@ -16,6 +16,12 @@ Parameters = Mapping[str, Scalar | Sequence[Scalar]]
 """Query parameters, bound by name to ``{name:Type}`` in the SQL."""
 
 
+class EscapedText(str):
+    """A parameter's value in the escaped form that HTTP clients send; it is passed on as it is."""
+
+    __slots__ = ()
+
+
 class Signal(StrEnum):
     """The three OTLP signals, by their name in paths and table names."""
 
@@ -57,6 +63,14 @@ class Table:
     rows: tuple[tuple[object, ...], ...]
 
 
+class ByteStream(Iterator[bytes], Protocol):
+    """The chunks of an answer; closing it before its end stops the query behind it."""
+
+    def close(self) -> None:
+        """Stop the query and release what it holds; blocks until it has ended. Closing twice is harmless."""
+        ...
+
+
 class Store(Protocol):
     """One ClickHouse."""
 
@@ -85,8 +99,16 @@ class Store(Protocol):
         output_format: str,
         parameters: Parameters | None = None,
         settings: Mapping[str, str] | None = None,
-    ) -> Iterator[bytes]:
-        """Answer a SELECT as bytes in a ClickHouse format, read-only, under the given limits."""
+    ) -> ByteStream:
+        """Answer a SELECT as bytes in a ClickHouse format, read-only, under the given limits.
+
+        The setting ``database`` is the default database, ``livemeter`` if it is not given. Nothing runs
+        before the first chunk is asked for. ``close`` may be called from any thread, also while another
+        waits for a chunk: it ends the query.
+
+        Raises:
+            StoreError: from the iterator, also in the middle.
+        """
         ...
 
     def close(self) -> None:

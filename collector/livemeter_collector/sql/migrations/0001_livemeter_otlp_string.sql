@@ -1,6 +1,6 @@
 -- An OTLP AnyValue as the exporter writes it: bool as true/false, doubles as JavaScript prints them, bytes as base64.
 -- Arrays and key-value lists become JSON text before they get here; what is left of them, and no value at all, is ''.
-CREATE FUNCTION IF NOT EXISTS livemeter_otlp_string AS (any) -> multiIf(
+CREATE FUNCTION livemeter_otlp_string AS (any) -> multiIf(
     tupleElement(any, 'value') = 'string_value', tupleElement(any, 'string_value'),
     tupleElement(any, 'value') = 'bool_value', if(tupleElement(any, 'bool_value'), 'true', 'false'),
     tupleElement(any, 'value') = 'int_value', toString(tupleElement(any, 'int_value')),

@@ -1,6 +1,6 @@
 -- The shape of one ExportLogsServiceRequest: the engine parses the request's bytes into it, the views below take it apart.
 -- `value` is the oneof's own column: it tells '' and 0 from absent.
-CREATE TABLE IF NOT EXISTS otlp_logs_in
+CREATE TABLE otlp_logs_in
 (
     resource_logs Array(Tuple(
         resource Tuple(attributes Array(Tuple(key String, value Tuple(

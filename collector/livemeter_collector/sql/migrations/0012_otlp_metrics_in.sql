@@ -1,6 +1,6 @@
 -- The shape of one ExportMetricsServiceRequest: the engine parses the request's bytes into it, the views below take it apart.
 -- `value` is the oneof's own column: it tells '' and 0 from absent.
-CREATE TABLE IF NOT EXISTS otlp_metrics_in
+CREATE TABLE otlp_metrics_in
 (
     resource_metrics Array(Tuple(
         resource Tuple(attributes Array(Tuple(key String, value Tuple(

@@ -1,5 +1,5 @@
 -- Landing of log records, columns as clickhouseexporter (contrib) inserts them. It keeps nothing: views read each insert.
-CREATE TABLE IF NOT EXISTS otel_logs
+CREATE TABLE otel_logs
 (
     Timestamp DateTime64(9),
     TraceId String,

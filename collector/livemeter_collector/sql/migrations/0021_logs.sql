@@ -1,7 +1,7 @@
 -- Every log record but frames, which have their own table; columns as in otel_logs.
 -- A partition is the month modulo 64: whatever the senders' clocks say, one insert touches at most 64 partitions
 -- and cannot fail for having too many. Reading by time prunes by each part's least and greatest time as ever.
-CREATE TABLE IF NOT EXISTS logs
+CREATE TABLE logs
 (
     Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)),
     TraceId String CODEC(ZSTD(1)),

@@ -1,5 +1,5 @@
 -- Landing of spans, columns as clickhouseexporter (contrib) inserts them. Partitions as in logs.
-CREATE TABLE IF NOT EXISTS otel_traces
+CREATE TABLE otel_traces
 (
     Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)),
     TraceId String CODEC(ZSTD(1)),

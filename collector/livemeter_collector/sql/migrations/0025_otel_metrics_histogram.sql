@@ -1,5 +1,5 @@
 -- Landing of histogram points, columns as clickhouseexporter (contrib) inserts them. Partitions as in logs.
-CREATE TABLE IF NOT EXISTS otel_metrics_histogram
+CREATE TABLE otel_metrics_histogram
 (
     ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
     ResourceSchemaUrl String CODEC(ZSTD(1)),

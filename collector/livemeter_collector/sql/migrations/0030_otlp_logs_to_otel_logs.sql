@@ -1,5 +1,5 @@
 -- OTLP log records as the exporter's rows. A record without a time of its own has the time it was observed.
-CREATE MATERIALIZED VIEW IF NOT EXISTS otlp_logs_to_otel_logs TO otel_logs AS
+CREATE MATERIALIZED VIEW otlp_logs_to_otel_logs TO otel_logs AS
 WITH
     arrayJoin(resource_logs) AS resource_log,
     livemeter_otlp_attributes(resource_log.resource.attributes) AS resource_attributes,

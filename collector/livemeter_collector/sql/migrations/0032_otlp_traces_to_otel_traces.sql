@@ -1,5 +1,5 @@
 -- OTLP spans as the exporter's rows, but for one thing: a span that ends before it starts has Duration 0.
-CREATE MATERIALIZED VIEW IF NOT EXISTS otlp_traces_to_otel_traces TO otel_traces AS
+CREATE MATERIALIZED VIEW otlp_traces_to_otel_traces TO otel_traces AS
 WITH
     arrayJoin(resource_spans) AS resource_span,
     livemeter_otlp_attributes(resource_span.resource.attributes) AS resource_attributes,

@@ -1,4 +1,5 @@
--- A row a turn, with the tokens and the money of its passes.
+-- A row a turn, with the tokens and the money of its passes. Two processes that are told one session id
+-- number its turns each for itself: only with its connection does a turn's number name it.
 -- requires: live_costs
 CREATE OR REPLACE VIEW live_turns AS
 SELECT
@@ -10,17 +11,19 @@ SELECT
     coalesce(costs.passes, 0) > 0 AS has_usage,
     costs.input_tokens AS input_tokens,
     costs.output_tokens AS output_tokens,
-    costs.cost_usd AS cost_usd
+    costs.cost_usd AS cost_usd,
+    coalesce(costs.unpriced_quantity, 0) AS unpriced_quantity
 FROM (SELECT * FROM turns FINAL) AS turns
 LEFT JOIN
 (
     SELECT
-        session_id, turn,
+        connection_id, turn,
         uniqExactIf(pass, pass > 0) AS passes,
         sumIf(quantity, direction = 'input' AND unit = 'token') AS input_tokens,
         sumIf(quantity, kind IN ('response', 'thoughts')) AS output_tokens,
-        sum(usd) AS cost_usd
+        sum(usd) AS cost_usd,
+        sumIf(quantity, isNull(usd)) AS unpriced_quantity
     FROM live_costs
-    GROUP BY session_id, turn
-) AS costs ON costs.session_id = turns.session_id AND costs.turn = turns.turn
+    GROUP BY connection_id, turn
+) AS costs ON costs.connection_id = lower(hex(turns.connection_id)) AND costs.turn = turns.turn
 SETTINGS join_use_nulls = 1

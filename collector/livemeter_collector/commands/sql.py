@@ -1,0 +1,36 @@
+"""``livemeter sql``: one statement of the user's own, read-only."""
+
+import argparse
+import sys
+
+from livemeter_collector.commands.options import add_form, add_store
+from livemeter_collector.commands.printing import show
+from livemeter_collector.commands.reading import reading
+from livemeter_collector.query.questions import rows_of
+from livemeter_collector.show.report import any_table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's options."""
+    parser.add_argument("statement", metavar="SELECT", help="what to ask; SHOW and DESCRIBE work as well")
+    add_form(parser).add_argument(
+        "--format",
+        metavar="NAME",
+        help="write one of ClickHouse's formats as it comes, without holding all of it: TSV, Parquet, ...",
+    )
+    add_store(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Answer the statement in the form asked for."""
+    statement = arguments.statement.rstrip("; \t\r\n")
+    with reading(arguments) as reader:
+        if arguments.format:
+            for chunk in reader.stream(statement, arguments.format):
+                sys.stdout.buffer.write(chunk)
+            sys.stdout.flush()
+            return 0
+        table = reader.query(statement)
+    rows = rows_of(table)
+    show(arguments.form, [any_table(table.columns, rows)], rows, table)
+    return 0

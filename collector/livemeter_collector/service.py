@@ -1,0 +1,205 @@
+"""The collector as one service: a store, the writer in front of it, and three servers for telemetry and SQL.
+
+A shell: it starts things in an order in which nothing can be lost, and stops them in the reverse. It prints
+nothing and handles no signal; whoever runs it says when to stop and is told when it is ready.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Coroutine, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from livemeter_collector.ingest.writer import Writer
+from livemeter_collector.listen import HttpServer, address_of, bind, in_use, port_of
+from livemeter_collector.prices.load import load_prices
+from livemeter_collector.query.gateway import create_sql_app
+from livemeter_collector.receive.grpc import create_otlp_server
+from livemeter_collector.receive.http import create_otlp_app
+from livemeter_collector.store.contract import Store
+from livemeter_collector.store.lock import announce, withdraw
+from livemeter_collector.store.migrate import migrate
+from livemeter_collector.store.open import open_embedded, open_server
+
+_GRPC_OPTION = "--otlp-grpc-port"
+# Together at most ten seconds from the order to stop to the end.
+_REQUESTS_S = 4
+_DRAIN_S = 4
+_CLOSE_S = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the data is and where the service listens; port 0 means any free port."""
+
+    data_dir: Path = Path("livemeter-data")
+    """The embedded engine's directory; not used when there is a ``clickhouse_url``."""
+    clickhouse_url: str | None = None
+    host: str = "127.0.0.1"
+    otlp_grpc_port: int = 4317
+    otlp_http_port: int = 4318
+    sql_port: int = 8123
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """The real addresses of a running service, each as ``host:port``."""
+
+    otlp_grpc: str
+    otlp_http: str
+    sql: str
+
+
+def open_store(settings: Settings) -> Store:
+    """Open the store, bring its tables up to date and load the prices; blocks.
+
+    Raises:
+        StoreError: DirectoryHeldError, NewerSchemaError, StoreUnavailableError or another.
+    """
+    url = settings.clickhouse_url
+    store = open_embedded(settings.data_dir) if url is None else open_server(url)
+    with contextlib.ExitStack() as on_failure:
+        on_failure.callback(store.close)
+        migrate(store)
+        load_prices(store)
+        on_failure.pop_all()
+    return store
+
+
+class Service:
+    """One collector; runs once."""
+
+    def __init__(self, settings: Settings, open_store: Callable[[Settings], Store] = open_store) -> None:
+        self._settings = settings
+        self._open_store = open_store
+
+    async def run(self, until: asyncio.Event, ready: Callable[[Addresses], None]) -> bool:
+        """Serve until the event is set; calls ``ready`` once when every server takes requests.
+
+        Returns:
+            True when everything ended in order; False when an insert or the store was still busy after ten
+            seconds and its thread is left behind (nothing that was acknowledged is lost by that).
+
+        Raises:
+            ListenError: a port cannot be had; nothing was opened.
+            StoreError: the store cannot be opened.
+        """
+        with contextlib.ExitStack() as listeners:
+            # Ports first: a second collector is told so before it touches any data.
+            _check_free(self._settings.host, self._settings.otlp_grpc_port)
+            otlp, sql = (
+                listeners.enter_context(bind(self._settings.host, port, option))
+                for port, option in (
+                    (self._settings.otlp_http_port, "--otlp-http-port"),
+                    (self._settings.sql_port, "--sql-port"),
+                )
+            )
+            store = await asyncio.to_thread(self._open_store, self._settings)
+            try:
+                stored = await self._serve(store, otlp, sql, until, ready)
+            finally:
+                closed = await _within(_CLOSE_S, asyncio.to_thread(store.close))
+            return stored and closed
+
+    async def _serve(
+        self,
+        store: Store,
+        otlp: socket.socket,
+        sql: socket.socket,
+        until: asyncio.Event,
+        ready: Callable[[Addresses], None],
+    ) -> bool:
+        writer = Writer(store)
+        writer.start()
+        servers = _Servers(store, writer, otlp, sql)
+        drained = False
+        try:
+            addresses = await servers.start(self._settings)
+            with self._announced(addresses):
+                ready(addresses)
+                await _first(until.wait(), writer.failure(), servers.failure())
+        finally:
+            # Requests in flight are answered while the writer still works; then it stores what is left.
+            await servers.stop()
+            drained = await writer.stop(drain=True, timeout_s=_DRAIN_S)
+        return drained
+
+
+    @contextlib.contextmanager
+    def _announced(self, addresses: Addresses) -> Generator[None, None, None]:
+        """Tell other commands where to ask: while this process runs, they cannot open the directory."""
+        if self._settings.clickhouse_url is not None:
+            yield
+            return
+        announce(self._settings.data_dir, f"http://{addresses.sql}", f"http://{addresses.otlp_http}")
+        try:
+            yield
+        finally:
+            withdraw(self._settings.data_dir)
+
+
+class _Servers:
+    """The three servers of a service, started and stopped together."""
+
+    def __init__(self, store: Store, writer: Writer, otlp: socket.socket, sql: socket.socket) -> None:
+        self._grpc = create_otlp_server(writer)
+        self._http = [
+            (HttpServer(create_otlp_app(writer), otlp, _REQUESTS_S), port_of(otlp)),
+            (HttpServer(create_sql_app(store), sql, _REQUESTS_S), port_of(sql)),
+        ]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self, settings: Settings) -> Addresses:
+        """Take requests on all three ports."""
+        host, wanted = settings.host, settings.otlp_grpc_port
+        try:
+            grpc_port = self._grpc.add_insecure_port(address_of(host, wanted))
+        except RuntimeError as error:
+            raise in_use(host, wanted, _GRPC_OPTION) from error
+        await self._grpc.start()
+        self._tasks = [asyncio.create_task(server.run_until_told()) for server, _ in self._http]
+        for server, _ in self._http:
+            await server.ready.wait()
+        otlp_port, sql_port = (port for _, port in self._http)
+        return Addresses(*(address_of(host, port) for port in (grpc_port, otlp_port, sql_port)))
+
+    async def failure(self) -> None:
+        """Wait until a server ends by itself, and raise what it ended of."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    async def stop(self) -> None:
+        """Accept nothing more and let requests in flight finish for a few seconds."""
+        for server, _ in self._http:
+            server.should_exit = True
+        await asyncio.gather(self._grpc.stop(_REQUESTS_S), *self._tasks)
+
+
+def _check_free(host: str, port: int) -> None:
+    # gRPC writes its own lines to stderr when a port is taken; this says it in one, before.
+    bind(host, port, _GRPC_OPTION).close()
+
+
+async def _first(*waits: Coroutine[Any, Any, object]) -> None:
+    """Wait until one of several ends, raise if it failed, and give the others up."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _within(timeout_s: float, work: Coroutine[Any, Any, None]) -> bool:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await work
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,78 @@
+-- A request's metrics, one row each. It reads the request's fields as parallel arrays and opens them level by level
+-- (resource, scope, metric): that keeps the types small, and with them the time an insert takes to be analysed.
+-- A suffix says how many arrays a name is still inside.
+CREATE MATERIALIZED VIEW otlp_metrics_in_to_otlp_metrics TO otlp_metrics AS
+WITH livemeter_otlp_attributes(resource_attributes) AS resource_map
+SELECT
+    resource_map AS ResourceAttributes,
+    resource_schema_url AS ResourceSchemaUrl,
+    scope_name AS ScopeName,
+    scope_version AS ScopeVersion,
+    livemeter_otlp_attributes(scope_attributes) AS ScopeAttributes,
+    scope_dropped_attributes_count AS ScopeDroppedAttrCount,
+    scope_schema_url AS ScopeSchemaUrl,
+    resource_map['service.name'] AS ServiceName,
+    metric_name AS MetricName,
+    metric_description AS MetricDescription,
+    metric_unit AS MetricUnit,
+    metric_gauge_points AS gauge_points,
+    metric_sum_points AS sum_points,
+    metric_sum_temporality AS sum_temporality,
+    metric_sum_is_monotonic AS sum_is_monotonic,
+    metric_histogram_points AS histogram_points,
+    metric_histogram_temporality AS histogram_temporality,
+    metric_exponential_histogram_points AS exponential_histogram_points,
+    metric_exponential_histogram_temporality AS exponential_histogram_temporality,
+    metric_summary_points AS summary_points
+FROM otlp_metrics_in
+ARRAY JOIN
+    resource_metrics.schema_url AS resource_schema_url,
+    resource_metrics.resource.attributes AS resource_attributes,
+    resource_metrics.scope_metrics.schema_url AS scope_schema_url_1,
+    resource_metrics.scope_metrics.scope.name AS scope_name_1,
+    resource_metrics.scope_metrics.scope.version AS scope_version_1,
+    resource_metrics.scope_metrics.scope.attributes AS scope_attributes_1,
+    resource_metrics.scope_metrics.scope.dropped_attributes_count AS scope_dropped_attributes_count_1,
+    resource_metrics.scope_metrics.metrics.name AS metric_name_2,
+    resource_metrics.scope_metrics.metrics.description AS metric_description_2,
+    resource_metrics.scope_metrics.metrics.unit AS metric_unit_2,
+    resource_metrics.scope_metrics.metrics.gauge.data_points AS metric_gauge_points_2,
+    resource_metrics.scope_metrics.metrics.sum.data_points AS metric_sum_points_2,
+    resource_metrics.scope_metrics.metrics.sum.aggregation_temporality AS metric_sum_temporality_2,
+    resource_metrics.scope_metrics.metrics.sum.is_monotonic AS metric_sum_is_monotonic_2,
+    resource_metrics.scope_metrics.metrics.histogram.data_points AS metric_histogram_points_2,
+    resource_metrics.scope_metrics.metrics.histogram.aggregation_temporality AS metric_histogram_temporality_2,
+    resource_metrics.scope_metrics.metrics.exponential_histogram.data_points AS metric_exponential_histogram_points_2,
+    resource_metrics.scope_metrics.metrics.exponential_histogram.aggregation_temporality AS metric_exponential_histogram_temporality_2,
+    resource_metrics.scope_metrics.metrics.summary.data_points AS metric_summary_points_2
+ARRAY JOIN
+    scope_schema_url_1 AS scope_schema_url,
+    scope_name_1 AS scope_name,
+    scope_version_1 AS scope_version,
+    scope_attributes_1 AS scope_attributes,
+    scope_dropped_attributes_count_1 AS scope_dropped_attributes_count,
+    metric_name_2 AS metric_name_1,
+    metric_description_2 AS metric_description_1,
+    metric_unit_2 AS metric_unit_1,
+    metric_gauge_points_2 AS metric_gauge_points_1,
+    metric_sum_points_2 AS metric_sum_points_1,
+    metric_sum_temporality_2 AS metric_sum_temporality_1,
+    metric_sum_is_monotonic_2 AS metric_sum_is_monotonic_1,
+    metric_histogram_points_2 AS metric_histogram_points_1,
+    metric_histogram_temporality_2 AS metric_histogram_temporality_1,
+    metric_exponential_histogram_points_2 AS metric_exponential_histogram_points_1,
+    metric_exponential_histogram_temporality_2 AS metric_exponential_histogram_temporality_1,
+    metric_summary_points_2 AS metric_summary_points_1
+ARRAY JOIN
+    metric_name_1 AS metric_name,
+    metric_description_1 AS metric_description,
+    metric_unit_1 AS metric_unit,
+    metric_gauge_points_1 AS metric_gauge_points,
+    metric_sum_points_1 AS metric_sum_points,
+    metric_sum_temporality_1 AS metric_sum_temporality,
+    metric_sum_is_monotonic_1 AS metric_sum_is_monotonic,
+    metric_histogram_points_1 AS metric_histogram_points,
+    metric_histogram_temporality_1 AS metric_histogram_temporality,
+    metric_exponential_histogram_points_1 AS metric_exponential_histogram_points,
+    metric_exponential_histogram_temporality_1 AS metric_exponential_histogram_temporality,
+    metric_summary_points_1 AS metric_summary_points

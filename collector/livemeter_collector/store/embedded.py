@@ -1,0 +1,342 @@
+"""ClickHouse in this process: the only module that touches chDB.
+
+After a statement fails while running, chDB prepends its partial output to the next answer on the same
+connection. So every call has a connection of its own (0.7 ms, and nobody else's settings), or, where values
+are wanted, a client of clickhouse-connect that is thrown away when anything fails. One more connection keeps
+the engine alive.
+
+One data directory per process, and never in a forked child: the engine's threads do not survive a fork.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# clickhouse-connect is typed in part and chDB not at all.
+
+import contextlib
+import json
+import os
+import uuid
+import weakref
+from collections import deque
+from collections.abc import Callable, Generator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlencode
+
+import chdb
+from clickhouse_connect import get_client
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from livemeter_collector.store.calls import CallsInFlight
+from livemeter_collector.store.contract import (
+    DATABASE,
+    ByteStream,
+    DirectoryHeldError,
+    Parameters,
+    Signal,
+    StoreError,
+    Table,
+)
+from livemeter_collector.store.errors import SYNTAX_ERROR, insert_error, query_error
+from livemeter_collector.store.guard import READONLY_CODE, refuse_unsafe
+from livemeter_collector.store.insert import (
+    FORMAT,
+    INSERT_SETTINGS,
+    insert_settings,
+    message_of,
+    table_of,
+)
+from livemeter_collector.store.native import empty_block
+from livemeter_collector.store.parameters import parameter_texts
+from livemeter_collector.store.stream import QueryStream
+from livemeter_collector.store.tables import ask, store_error
+
+MEMORY_BYTES = 2 * 1024**3
+"""What the engine may use unless told otherwise; it idles at 0.3 GB and works in 0.5 to 0.8."""
+
+_CLOSE_TIMEOUT_S = 30.0
+_PIECE_BYTES = 1024 * 1024
+# Their blocks are complete pieces of the answer. Others have a head or an end and are made as a whole.
+_BLOCKWISE = frozenset({"native", "tabseparated", "tsv", "csv", "rowbinary", "jsoneachrow"})
+# As on a server: times in UTC whatever this machine's zone, and `1 + 1` is no statement.
+_SESSION = {"session_timezone": "UTC", "implicit_select": "0"}
+# chDB's own exception has two classes, of which one is no RuntimeError.
+_ENGINE_ERRORS = (RuntimeError, chdb.ChdbError)
+# chDB has no types. Its connection: query, send_query, send_insert, close.
+_connect = cast("Callable[[str], Any]", chdb.connect)
+_home_process = os.getpid()
+
+
+class EmbeddedStore:
+    """A ``Store`` whose engine lives in this process; see the contract for the calls."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        read_only: bool = False,
+        memory_bytes: int = MEMORY_BYTES,
+        on_close: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Start the engine on a directory that nobody else uses.
+
+        Args:
+            path: the engine's directory; created if missing.
+            read_only: refuse everything that writes.
+            memory_bytes: cap on the engine's memory.
+            on_close: called once, when the engine has stopped.
+
+        Raises:
+            DirectoryHeldError: another process's engine is running on the directory.
+            StoreError: the directory's name or content is nothing the engine can use.
+        """
+        self._path = _usable(path)
+        self._read_only = read_only
+        self._on_close = on_close
+        self._calls = CallsInFlight()
+        self._streams: weakref.WeakSet[QueryStream] = weakref.WeakSet()
+        self._idle_clients: deque[Client] = deque()
+        # Opened for good: while one connection is open, others need no options.
+        self._anchor = _start(self._path, memory_bytes)
+        try:
+            self._prepare()
+        except BaseException:
+            self._anchor.close()
+            raise
+
+    def _prepare(self) -> None:
+        if not self._read_only:
+            _execute(self._anchor, f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
+        names = ", ".join(f"'{name}'" for name in INSERT_SETTINGS)
+        known = f"SELECT name FROM system.settings WHERE name IN ({names})"  # noqa: S608 - our own names
+        self._known_settings = frozenset(_words(self._anchor, known))
+        self._table_functions = frozenset(_words(self._anchor, "SELECT name FROM system.table_functions"))
+
+    def insert_otlp(self, signal: Signal, body: bytes, token: str) -> None:
+        """Insert one or several concatenated requests and return when they are synced to disk."""
+        if not body:
+            return
+        with self._connection() as connection, _schema_file(signal) as schema:
+            # A schema given as text would be written to a cache in the current directory.
+            settings = insert_settings(token, self._known_settings) | {
+                "format_schema": f"{schema}:{message_of(signal)}"
+            }
+            statement = f"INSERT INTO {DATABASE}.{table_of(signal)} SETTINGS {_assignments(settings)}"
+            try:
+                with connection.send_insert(statement, FORMAT) as insert:
+                    insert.append(body)
+                    insert.finish()
+            except _ENGINE_ERRORS as error:
+                raise insert_error(str(error)) from error
+
+    def command(self, sql: str, parameters: Parameters | None = None) -> None:
+        """Run a statement that answers nothing."""
+        with self._connection() as connection:
+            _execute(connection, sql, "Null", parameter_texts(parameters))
+
+    def query(self, sql: str, parameters: Parameters | None = None) -> Table:
+        """Answer a SELECT as Python values; times are aware, in UTC."""
+        try:
+            with self._client() as client:
+                table = ask(client, sql, parameters)
+        except ClickHouseError as error:
+            raise store_error(error) from error
+        return table if table.columns else self._without_rows(sql, parameters)
+
+    def stream(
+        self,
+        sql: str,
+        output_format: str,
+        parameters: Parameters | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> ByteStream:
+        """Answer a SELECT as bytes, read-only, block by block where the format allows it."""
+        label = f"livemeter-{uuid.uuid4()}"
+        limits = dict(settings or {}) | {"log_comment": label}
+        chunks = self._answer(sql, output_format, parameter_texts(parameters), limits)
+        stream = QueryStream(chunks, lambda: self._kill(label))
+        self._streams.add(stream)
+        return stream
+
+    def close(self) -> None:
+        """End every stream, wait for calls in flight and stop the engine."""
+        if not self._calls.end():
+            return
+        for stream in list(self._streams):
+            stream.close()
+        self._calls.wait(_CLOSE_TIMEOUT_S)
+        for client in self._idle_clients:
+            client.close()
+        self._anchor.close()
+        self._on_close()
+
+    @contextlib.contextmanager
+    def _connection(
+        self, settings: Mapping[str, str] | None = None, *, read_only: bool = False
+    ) -> Generator[Any]:
+        """Open a connection that closes with the call; ``settings`` hold for all of it."""
+        limits = _SESSION | {"print_pretty_type_names": "0"} | dict(settings or {})
+        database = limits.pop("database", DATABASE)
+        if read_only or self._read_only:
+            # Last: from then on no setting can be changed.
+            limits |= {"allow_introspection_functions": "0", "readonly": "1"}
+        _refuse_fork()
+        with self._calls.one(), contextlib.closing(_open(str(self._path))) as connection:
+            _execute(connection, f"USE {_name(database)}")
+            _execute(connection, f"SET {_assignments(limits)}")
+            yield connection
+
+    @contextlib.contextmanager
+    def _client(self) -> Generator[Client]:
+        """Lend a client; it comes back only from a call that went well."""
+        _refuse_fork()
+        with self._calls.one():
+            try:
+                client = self._idle_clients.pop()
+            except IndexError:
+                client = self._new_client()
+            try:
+                yield client
+            except BaseException:
+                client.close()
+                raise
+            self._idle_clients.append(client)
+
+    def _new_client(self) -> Client:
+        settings = _SESSION | ({"readonly": "1"} if self._read_only else {})
+        # "server": the engine's own time zone is this machine's, and every query overrides it.
+        return get_client(
+            interface="chdb", path=str(self._path), database=DATABASE, settings=settings, tz_source="server"
+        )
+
+    def _without_rows(self, sql: str, parameters: Parameters | None) -> Table:
+        with self._connection() as connection:
+            columns = _columns(connection, sql, parameter_texts(parameters))
+        return Table(tuple(name for name, _ in columns), ())
+
+    def _answer(
+        self, sql: str, output_format: str, texts: dict[str, str], limits: dict[str, str]
+    ) -> Generator[bytes]:
+        with self._connection(limits, read_only=True) as connection:
+            formatted = _format(connection, sql)
+            refuse_unsafe(formatted, texts.values(), self._table_functions)
+            if output_format.lower() not in _BLOCKWISE:
+                yield from _pieces(_execute(connection, sql, output_format, texts))
+                return
+            answered = False
+            for block in _blocks(connection, sql, output_format, texts):
+                answered = True
+                yield block
+            if not answered and output_format.lower() == "native":
+                yield empty_block(_columns(connection, sql, texts))
+
+    def _kill(self, label: str) -> None:
+        with contextlib.closing(_open(str(self._path))) as connection:
+            _execute(connection, f"KILL QUERY WHERE Settings['log_comment'] = '{label}' ASYNC", "Null")
+
+
+def _usable(path: Path) -> Path:
+    resolved = path.resolve()
+    if "?" in str(resolved):
+        raise StoreError(
+            f"the engine cannot use a path with a question mark: {resolved}: choose another --data"
+        )
+    _refuse_fork()
+    return resolved
+
+
+def _refuse_fork() -> None:
+    if os.getpid() != _home_process:
+        raise StoreError("the embedded engine cannot be used in a forked process: start a new one (spawn)")
+
+
+def _start(path: Path, memory_bytes: int) -> Any:
+    path.mkdir(parents=True, exist_ok=True)
+    with resources.as_file(resources.files(__package__ or "") / "engine.xml") as configuration:
+        options = {"config-file": str(configuration), "max_server_memory_usage": str(memory_bytes)}
+        return _open(f"{path}?{urlencode(options, safe='/')}")
+
+
+def _open(location: str) -> Any:
+    try:
+        return _connect(location)
+    except _ENGINE_ERRORS as error:
+        path = location.partition("?")[0]
+        raise DirectoryHeldError(
+            f"the engine does not start on {path}; does another process use it? {query_error(str(error))}"
+        ) from error
+
+
+def _execute(
+    connection: Any, sql: str, output_format: str = "Null", texts: dict[str, str] | None = None
+) -> bytes:
+    try:
+        return bytes(connection.query(sql, output_format, texts or {}).bytes())
+    except _ENGINE_ERRORS as error:
+        raise query_error(str(error)) from error
+
+
+def _blocks(connection: Any, sql: str, output_format: str, texts: dict[str, str]) -> Generator[bytes]:
+    try:
+        with connection.send_query(sql, output_format, texts) as blocks:
+            for block in blocks:
+                yield bytes(block.bytes())
+    except _ENGINE_ERRORS as error:
+        raise query_error(str(error)) from error
+
+
+def _pieces(data: bytes) -> Generator[bytes]:
+    for start in range(0, len(data), _PIECE_BYTES):
+        yield data[start : start + _PIECE_BYTES]
+
+
+def _columns(connection: Any, sql: str, texts: dict[str, str]) -> list[tuple[str, str]]:
+    """Return names and types of an answer without rows, of which the engine gives nothing at all."""
+    statement = f"DESCRIBE TABLE ({sql.rstrip().rstrip(';')}\n)"
+    try:
+        lines = _execute(connection, statement, "JSONCompactEachRow", texts).splitlines()
+    except StoreError:
+        # SHOW and the like cannot be described.
+        return []
+    return [(row[0], row[1]) for row in map(json.loads, lines)]
+
+
+def _format(connection: Any, sql: str) -> str:
+    function = "formatQuerySingleLine"
+    texts = parameter_texts({"sql": sql})
+    try:
+        return _execute(connection, f"SELECT {function}({{sql:String}})", "RawBLOB", texts).decode(
+            errors="replace"
+        )
+    except StoreError as error:
+        # What is wrong is wrong with the statement; our function around it is nobody's business.
+        message = str(error).partition(f": In scope SELECT {function}")[0]
+        raise StoreError(
+            f"{message} (SYNTAX_ERROR)" if error.code == SYNTAX_ERROR else message, error.code
+        ) from error
+
+
+def _words(connection: Any, sql: str) -> list[str]:
+    return _execute(connection, sql, "TabSeparated").decode().split()
+
+
+def _assignments(settings: Mapping[str, str]) -> str:
+    return ", ".join(f"{_name(name)} = {_quoted(value)}" for name, value in settings.items())
+
+
+def _name(name: str) -> str:
+    if not name.isidentifier() or not name.isascii():
+        raise StoreError(f"not a name: {name!r}", READONLY_CODE)
+    return name
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+@contextlib.contextmanager
+def _schema_file(signal: Signal) -> Generator[Path]:
+    with resources.as_file(resources.files(__package__ or "") / "otlp" / f"{signal}.proto") as path:
+        yield path

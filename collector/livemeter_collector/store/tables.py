@@ -1,0 +1,54 @@
+"""What clickhouse-connect answers and raises, as the contract has it; alike for the engine and a server."""
+
+# pyright: reportUnknownMemberType=false
+# clickhouse-connect is typed in part.
+
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError, Error, OperationalError
+from urllib3.exceptions import ConnectTimeoutError, ReadTimeoutError
+
+from livemeter_collector.store.contract import (
+    EscapedText,
+    Parameters,
+    StoreError,
+    StoreUnavailableError,
+    Table,
+)
+from livemeter_collector.store.errors import insert_error, query_error
+from livemeter_collector.store.parameters import unescaped
+
+
+def ask(client: Client, sql: str, parameters: Parameters | None) -> Table:
+    """Answer a SELECT; times are aware, in UTC. Raises ClickHouseError."""
+    result = client.query(sql, parameters=bindable(parameters), query_tz="UTC", tz_mode="aware")
+    return Table(tuple(result.column_names), tuple(tuple(row) for row in result.result_rows))
+
+
+def bindable(parameters: Parameters | None) -> dict[str, Any]:
+    """Return the parameters as clickhouse-connect takes them: it escapes texts itself."""
+    return {
+        name: unescaped(value) if isinstance(value, EscapedText) else value
+        for name, value in (parameters or {}).items()
+    }
+
+
+def store_error(error: ClickHouseError, *, inserting: bool = False) -> StoreError:
+    """Return the contract's exception for one of the client's."""
+    code = error.code if isinstance(error, Error) else None
+    if code is None and isinstance(error, OperationalError):
+        return StoreUnavailableError(_reason(error))
+    return insert_error(str(error), code) if inserting else query_error(str(error), code)
+
+
+def _reason(error: BaseException) -> str:
+    """Return the operating system's word for it; the client's own text quotes the whole request."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, OSError) and inner.strerror:
+            return inner.strerror
+        if isinstance(inner, TimeoutError | ReadTimeoutError | ConnectTimeoutError):
+            return "no answer in time"
+        inner = inner.__cause__ or inner.__context__
+    return "the connection failed"

@@ -1,0 +1,157 @@
+"""The configuration of the application's side: every setting, its default, its unit and why.
+
+Reads environment variables and nothing else. An empty variable counts as unset, as OpenTelemetry has it.
+``OTEL_SERVICE_NAME`` and ``OTEL_RESOURCE_ATTRIBUTES`` are read by the OpenTelemetry SDK itself.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit
+
+_YES = {"1", "true", "yes", "on"}
+_NO = {"0", "false", "no", "off"}
+_GRPC_PORT = 4317
+
+
+class SettingsError(ValueError):
+    """A setting cannot be used. The message is one line: which one, what is wrong, what to do."""
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in _YES | _NO:
+        raise ValueError(f"must be true or false, not {text!r}")
+    return text.lower() in _YES
+
+
+def _milliseconds(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"must be a whole number of milliseconds, not {text!r}")
+    return int(text)
+
+
+def _headers(text: str) -> Mapping[str, str]:
+    """Read ``name=value,name=value``, percent-encoded, as OTEL_EXPORTER_OTLP_HEADERS is written."""
+    headers: dict[str, str] = {}
+    for position, entry in enumerate(text.split(","), start=1):
+        name, equals, value = (unquote(part.strip()) for part in entry.partition("="))
+        if not (equals and name and f"{name}{value}".isprintable()):
+            # The entry itself may be a secret and stays out of the message.
+            raise ValueError(f"must be name=value,name=value on one line; entry {position} is not")
+        headers[name.lower()] = value
+    return headers
+
+
+def _from(parse: Callable[[str], object], *variables: str) -> Mapping[str, Any]:
+    """Say which variables hold a setting (the first that is set wins) and how their text is read."""
+    return {"environment": variables, "parse": parse}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting. ``Settings()`` is the defaults; ``from_environment`` is what applications get.
+
+    Raises:
+        SettingsError: a number of milliseconds is not positive.
+    """
+
+    enabled: bool = field(default=True, metadata=_from(_boolean, "LIVEMETER_ENABLED"))
+    """Whether ``import livemeter.auto`` observes at all. True; off is for tests and emergencies."""
+
+    endpoint: str = field(
+        default="http://127.0.0.1:4318",
+        repr=False,
+        metadata=_from(str, "LIVEMETER_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    )
+    """Base URL of the collector, OTLP over HTTP (protobuf). The collector on this machine unless told
+    otherwise; ``LIVEMETER_ENDPOINT`` lets frames go elsewhere than an application's other telemetry.
+    Checked when it is used (``otlp_url``): providers of the application's own need no endpoint."""
+
+    headers: Mapping[str, str] = field(
+        default_factory=dict[str, str], repr=False, metadata=_from(_headers, "LIVEMETER_HEADERS")
+    )
+    """Headers of every export, ``name=value,name=value``; none. ``OTEL_EXPORTER_OTLP_HEADERS`` go along
+    only when the endpoint is ``OTEL_EXPORTER_OTLP_ENDPOINT``: a key belongs to the host it was made for."""
+
+    frames_interval_ms: int = field(
+        default=500, metadata=_from(_milliseconds, "LIVEMETER_FRAMES_INTERVAL_MS")
+    )
+    """Longest time that frames of a connection wait to be packed into one event, in milliseconds. 500
+    keeps frame to SQL under 2 s and the cost of an event spread over some 50 frames."""
+
+    export_interval_ms: int = field(
+        default=200, metadata=_from(_milliseconds, "LIVEMETER_EXPORT_INTERVAL_MS")
+    )
+    """Longest time that events and spans wait to be exported, in milliseconds. 200: see freshness above."""
+
+    metric_interval_ms: int = field(
+        default=10_000, metadata=_from(_milliseconds, "LIVEMETER_METRIC_INTERVAL_MS")
+    )
+    """Time between two exports of metrics, in milliseconds. 10,000: dashboards draw no finer than that."""
+
+    shutdown_timeout_ms: int = field(
+        default=2000, metadata=_from(_milliseconds, "LIVEMETER_SHUTDOWN_TIMEOUT_MS")
+    )
+    """Longest time that leaving the process waits for the last export, in milliseconds. 2,000: the SDK's
+    own 30 s would outlast the grace period of most orchestrators when a collector hangs."""
+
+    hash_user_ids: bool = field(default=True, metadata=_from(_boolean, "LIVEMETER_HASH_USER_IDS"))
+    """Whether user ids leave the process as their SHA-256. True: sums by user work, names stay here."""
+
+    def __post_init__(self) -> None:
+        for setting in fields(self):
+            value = getattr(self, setting.name)
+            if setting.name.endswith("_ms") and not (isinstance(value, int) and value > 0):
+                raise SettingsError(f"{setting.metadata['environment'][0]} must be more than 0 milliseconds")
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str] = os.environ, **overrides: Any) -> Self:
+        """Read every setting from ``env``; ``overrides`` are fields by name and win.
+
+        Raises:
+            SettingsError: a variable cannot be understood.
+        """
+        values = dict(overrides)
+        for setting in fields(cls):
+            set_variables = (name for name in setting.metadata["environment"] if env.get(name, "").strip())
+            variable = next(set_variables, None)
+            if variable is not None and setting.name not in overrides:
+                values[setting.name] = _parsed(variable, env[variable].strip(), setting.metadata["parse"])
+        return cls(**values)
+
+    def otlp_url(self, signal: str) -> str:
+        """Return where a signal (``logs``, ``traces``, ``metrics``) is sent.
+
+        Raises:
+            SettingsError: the endpoint cannot be one of OTLP over HTTP.
+        """
+        try:
+            parts = urlsplit(self.endpoint)
+            host, port, has_user = parts.hostname, parts.port, "@" in parts.netloc
+        except ValueError:
+            raise SettingsError(f"the collector's endpoint is no URL: {_EXPECTED}") from None
+        # None of these messages quotes the endpoint, because it may hold a credential.
+        if has_user or parts.query or parts.fragment:
+            raise SettingsError(
+                "the collector's endpoint may hold no user, query or fragment:"
+                " put credentials into LIVEMETER_HEADERS"
+            )
+        if parts.scheme not in {"http", "https"} or not host:
+            raise SettingsError(f"the collector's endpoint is no http(s) URL: {_EXPECTED}")
+        if port == _GRPC_PORT:
+            raise SettingsError(
+                f"port {_GRPC_PORT} of {host} speaks gRPC and Livemeter sends OTLP over HTTP:"
+                f" set LIVEMETER_ENDPOINT, usually to {parts.scheme}://{host}:4318"
+            )
+        return f"{self.endpoint.rstrip('/')}/v1/{signal}"
+
+
+_EXPECTED = "set LIVEMETER_ENDPOINT to a base URL such as http://127.0.0.1:4318"
+
+
+def _parsed(variable: str, text: str, parse: Callable[[str], object]) -> object:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise SettingsError(f"{variable} {error}") from None
