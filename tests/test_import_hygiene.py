@@ -32,4 +32,4 @@ def modules_after(statement: str) -> set[str]:
 def test_an_import_loads_nothing_heavier_than_it_needs(statement: str, absent: tuple[str, ...]) -> None:
     loaded = modules_after(statement)
 
-    assert [] == [name for name in absent if name in loaded]
+    assert [name for name in absent if name in loaded] == []

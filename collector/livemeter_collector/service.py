@@ -114,7 +114,6 @@ class Service:
         writer = Writer(store)
         writer.start()
         servers = _Servers(store, writer, otlp, sql)
-        drained = False
         try:
             addresses = await servers.start(self._settings)
             with self._announced(addresses):
@@ -125,7 +124,6 @@ class Service:
             await servers.stop()
             drained = await writer.stop(drain=True, timeout_s=_DRAIN_S)
         return drained
-
 
     @contextlib.contextmanager
     def _announced(self, addresses: Addresses) -> Generator[None, None, None]:
@@ -175,7 +173,8 @@ class _Servers:
         """Accept nothing more and let requests in flight finish for a few seconds."""
         for server, _ in self._http:
             server.should_exit = True
-        await asyncio.gather(self._grpc.stop(_REQUESTS_S), *self._tasks)
+        # What a server failed of was raised by ``failure``; here all of them have to end.
+        await asyncio.gather(self._grpc.stop(_REQUESTS_S), *self._tasks, return_exceptions=True)
 
 
 def _check_free(host: str, port: int) -> None:

@@ -1,6 +1,6 @@
 """What the application says about its sessions: ``with livemeter.session(id=..., user=..., labels=...)``."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -15,7 +15,7 @@ def session(
     *,
     user: str = "",
     labels: Mapping[str, str] | None = None,
-) -> Iterator[Identity]:
+) -> Generator[Identity]:
     """Say to which session the Live connections opened inside belong.
 
     Args:

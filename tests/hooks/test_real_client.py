@@ -97,12 +97,12 @@ async def test_a_turn_gives_its_usage_in_either_spelling(
 
     [reported] = watched.of(UsageReported)
     [turn] = watched.of(TurnEnded)
-    assert (12, 3, {"AUDIO": 3}) == (
+    assert (
         reported.usage.prompt,
         reported.usage.response,
         reported.usage.response_details,
-    )
-    assert (1, True, 100.0) == (turn.turn, turn.has_output, turn.model_speech_ms)
+    ) == (12, 3, {"AUDIO": 3})
+    assert (turn.turn, turn.has_output, turn.model_speech_ms) == (1, True, 100.0)
 
 
 async def test_the_application_sees_the_same_messages_with_and_without_the_hook(
@@ -133,7 +133,7 @@ async def test_the_setup_is_read_though_it_passes_before_a_session_exists(
 
     [started] = watched.of(ConnectionStarted)
     setup = started.setup
-    assert (MODEL, ("AUDIO",), ("book",)) == (setup.model, setup.response_modalities, setup.declared_tools)
+    assert (setup.model, setup.response_modalities, setup.declared_tools) == (MODEL, ("AUDIO",), ("book",))
     assert setup.input_transcription
     assert not setup.output_transcription
     assert setup.instruction_bytes > 0
@@ -144,10 +144,10 @@ async def test_a_refused_setup_is_a_close_in_that_phase(watched: Watched, client
         with pytest.raises(errors.APIError) as caught:
             await one_turn(server, client_of)
 
-    assert 1008 == caught.value.code
+    assert caught.value.code == 1008
     [closed] = watched.of(Closed)
-    assert (1008, "no such model", Phase.SETUP) == (closed.code, closed.reason, closed.phase)
-    assert (ClosedBy.SERVER, MODEL) == (closed.closed_by, closed.setup.model)
+    assert (closed.code, closed.reason, closed.phase) == (1008, "no such model", Phase.SETUP)
+    assert (closed.closed_by, closed.setup.model) == (ClosedBy.SERVER, MODEL)
 
 
 async def test_a_refused_handshake_is_a_close_with_its_http_status(
@@ -158,8 +158,8 @@ async def test_a_refused_handshake_is_a_close_with_its_http_status(
             await one_turn(server, client_of)
 
     [closed] = watched.of(Closed)
-    assert (None, 429, Phase.HANDSHAKE) == (closed.code, closed.http_status, closed.phase)
-    assert "quota for key=[redacted]" == closed.reason
+    assert (closed.code, closed.http_status, closed.phase) == (None, 429, Phase.HANDSHAKE)
+    assert closed.reason == "quota for key=[redacted]"
 
 
 async def test_the_server_s_close_is_the_server_s(watched: Watched, client_of: ClientOf) -> None:
@@ -171,8 +171,8 @@ async def test_the_server_s_close_is_the_server_s(watched: Watched, client_of: C
                 await answer(session)
 
     [closed] = watched.of(Closed)
-    assert (1011, "Internal error encountered.") == (closed.code, closed.reason)
-    assert (ClosedBy.SERVER, True, Phase.ACTIVE) == (closed.closed_by, closed.clean, closed.phase)
+    assert (closed.code, closed.reason) == (1011, "Internal error encountered.")
+    assert (closed.closed_by, closed.clean, closed.phase) == (ClosedBy.SERVER, True, Phase.ACTIVE)
 
 
 async def test_the_client_s_close_is_the_client_s(watched: Watched, client_of: ClientOf) -> None:
@@ -180,7 +180,7 @@ async def test_the_client_s_close_is_the_client_s(watched: Watched, client_of: C
         await one_turn(server, client_of)
 
     [closed] = watched.of(Closed)
-    assert (1000, ClosedBy.CLIENT, True) == (closed.code, closed.closed_by, closed.clean)
+    assert (closed.code, closed.closed_by, closed.clean) == (1000, ClosedBy.CLIENT, True)
 
 
 async def test_a_lost_connection_is_nobody_s_close(watched: Watched, client_of: ClientOf) -> None:
@@ -193,7 +193,7 @@ async def test_a_lost_connection_is_nobody_s_close(watched: Watched, client_of: 
                 await answer(session)
 
     [closed] = watched.of(Closed)
-    assert (1006, ClosedBy.NONE, False) == (closed.code, closed.closed_by, closed.clean)
+    assert (closed.code, closed.closed_by, closed.clean) == (1006, ClosedBy.NONE, False)
 
 
 async def test_a_tool_response_that_the_socket_refuses_is_recorded_as_such(
@@ -212,8 +212,8 @@ async def test_a_tool_response_that_the_socket_refuses_is_recorded_as_such(
                 )
 
     [ended] = watched.of(ToolCallEnded)
-    assert (ToolStatus.SEND_FAILED, "book") == (ended.status, ended.name)
-    assert 1011 == watched.of(Closed)[0].code
+    assert (ended.status, ended.name) == (ToolStatus.SEND_FAILED, "book")
+    assert watched.of(Closed)[0].code == 1011
 
 
 async def test_a_cancelled_receive_loses_no_frame_and_ends_nothing(
@@ -226,12 +226,12 @@ async def test_a_cancelled_receive_loses_no_frame_and_ends_nothing(
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiting
-            assert [] == watched.of(Closed)
+            assert watched.of(Closed) == []
             await ask(session)
             messages = await answer(session)
 
     assert messages[-1]["server_content"]["turn_complete"]
-    assert 1 == len(watched.of(UsageReported))
+    assert len(watched.of(UsageReported)) == 1
 
 
 async def test_raw_sends_around_the_session_are_seen(watched: Watched, client_of: ClientOf) -> None:
@@ -243,7 +243,7 @@ async def test_raw_sends_around_the_session_are_seen(watched: Watched, client_of
             await answer(session)
 
     kinds = [kind for batch in watched.of(FramesRecorded) for kind in batch.kinds]
-    assert ["setup", "clientContent"] == [kind for kind in kinds if kind in {"setup", "clientContent"}]
+    assert [kind for kind in kinds if kind in {"setup", "clientContent"}] == ["setup", "clientContent"]
 
 
 async def test_a_connection_may_be_entered_and_left_in_different_tasks(
@@ -256,7 +256,7 @@ async def test_a_connection_may_be_entered_and_left_in_different_tasks(
         await asyncio.create_task(answer(session))
         await asyncio.create_task(opening.__aexit__(None, None, None))
 
-    assert 1 == len(watched.of(Closed))
+    assert len(watched.of(Closed)) == 1
 
 
 async def test_a_resumption_handle_leaves_as_a_hash_only(watched: Watched, client_of: ClientOf) -> None:
@@ -270,7 +270,7 @@ async def test_a_resumption_handle_leaves_as_a_hash_only(watched: Watched, clien
 
     [changed] = watched.of(ResumptionChanged)
     assert changed.resumable
-    assert 32 == len(changed.handle_hash)
+    assert len(changed.handle_hash) == 32
     assert "very-secret-handle" not in repr(watched.facts)
 
 
@@ -297,8 +297,8 @@ async def test_tests_see_our_own_errors(watched: Watched, client_of: ClientOf) -
 def test_uninstalling_puts_back_what_was_there(watched: Watched) -> None:
     watched.hooks.uninstall()
     original = live.ws_connect  # type: ignore[attr-defined]
-    watched.hooks.install(lambda uri: pytest.fail(uri))
-    watched.hooks.install(lambda uri: pytest.fail(uri))
+    watched.hooks.install(pytest.fail)
+    watched.hooks.install(pytest.fail)
     assert live.ws_connect is not original  # type: ignore[attr-defined]
     watched.hooks.uninstall()
     watched.hooks.uninstall()
@@ -317,5 +317,5 @@ def test_a_hook_laid_over_ours_stays(watched: Watched) -> None:
         watched.hooks.uninstall()
         assert live.ws_connect is theirs  # type: ignore[attr-defined]
     finally:
-        watched.hooks.install(lambda uri: pytest.fail(uri))
+        watched.hooks.install(pytest.fail)
         watched.hooks.uninstall()

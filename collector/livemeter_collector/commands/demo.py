@@ -121,4 +121,5 @@ class _Progress:
 
     def stop(self) -> None:
         """Take the bar away."""
-        self._bar.stop()
+        if self._is_terminal:
+            self._bar.stop()

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,9 @@ DATA_DIRECTORY = Path("livemeter-data")
 """Where ``livemeter up`` keeps its data unless told otherwise: in the working directory."""
 
 LIMIT = 50
+
+AddArgument = Callable[..., argparse.Action]
+"""``ArgumentParser.add_argument``, or that of a group."""
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"(\d{1,6})([smhdw])")
@@ -30,8 +34,9 @@ def add_store(parser: argparse.ArgumentParser) -> None:
     store.add_argument("--clickhouse", metavar="URL", help="read from this ClickHouse server instead")
 
 
-def add_form(parser: argparse.ArgumentParser) -> "argparse._MutuallyExclusiveGroup":
-    """Add how to write the answer, ``form``, and return the group for a verb's own ways."""
+# What argparse returns has no public name.
+def add_form(parser: argparse.ArgumentParser) -> AddArgument:
+    """Add how to write the answer, ``form``; return what adds another way that excludes these."""
     form = parser.add_mutually_exclusive_group()
     form.add_argument(
         "--json",
@@ -42,7 +47,7 @@ def add_form(parser: argparse.ArgumentParser) -> "argparse._MutuallyExclusiveGro
         help="write JSON: money as strings, times in UTC, null for unknown",
     )
     form.add_argument("--csv", dest="form", action="store_const", const=Form.CSV, help="write CSV")
-    return form
+    return form.add_argument
 
 
 def add_since(parser: argparse.ArgumentParser, what: str) -> None:

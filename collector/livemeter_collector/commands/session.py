@@ -15,10 +15,13 @@ _NAMED = 5
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's options."""
-    parser.add_argument("session", metavar="ID", help="a session's id, or a beginning that only it has")
+    parser.add_argument(
+        "session",
+        metavar="ID",
+        help="a session's id, or a beginning that only it has; --csv writes its costs, --json all of it",
+    )
     add_form(parser)
     add_store(parser)
-    parser.description = f"{parser.description} --csv writes its costs alone, --json all of it."
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import ipaddress
+import logging
 import os
 import signal
 import sys
@@ -58,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
         otlp_http_port=arguments.otlp_http_port,
         sql_port=arguments.sql_port,
     )
+    # The client library also logs what it raises; one line is enough.
+    logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
     try:
         asyncio.run(_serve(settings))
     except (ListenError, StoreError) as error:

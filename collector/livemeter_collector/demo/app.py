@@ -4,17 +4,19 @@ It runs as a process of its own (``python -m livemeter_collector.demo.app``) and
 server and the collector by environment variables, as any application does. A line of JSON on stdout
 after each session is its progress.
 """
+# google-genai's own annotations are incomplete, so its methods are partly unknown to a strict checker.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnusedImport=false
 
 import livemeter.auto  # noqa: I001 - the one line; before anything else, as the README shows it
 
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from google import genai
+import google.genai as genai  # noqa: PLR0402 - `google` has stubs of another distribution
 from google.genai import errors, live, types
 from google.oauth2.credentials import Credentials
 
@@ -146,13 +148,13 @@ SESSIONS: tuple[Callable[[], Awaitable[None]], ...] = (
 
 
 @asynccontextmanager
-async def _developer(model: str, config: Config) -> AsyncIterator[live.AsyncSession]:
+async def _developer(model: str, config: Config) -> AsyncGenerator[live.AsyncSession]:
     async with genai.Client().aio as client, _opened(client, model, config) as session:
         yield session
 
 
 @asynccontextmanager
-async def _vertex(model: str) -> AsyncIterator[live.AsyncSession]:
+async def _vertex(model: str) -> AsyncGenerator[live.AsyncSession]:
     client = genai.Client(
         vertexai=True,
         project="livemeter-demo",

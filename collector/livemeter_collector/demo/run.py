@@ -10,7 +10,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
@@ -44,7 +44,7 @@ Progress = Callable[[Step], None]
 
 
 @contextmanager
-def run_demo(data_dir: Path, progress: Progress) -> Iterator[Reader]:
+def run_demo(data_dir: Path, progress: Progress) -> Generator[Reader]:
     """Run every scripted session and yield a reader of what was learnt; the collector still runs.
 
     Raises:
@@ -56,7 +56,11 @@ def run_demo(data_dir: Path, progress: Progress) -> Iterator[Reader]:
         scripts = load_scripts(Path(str(resources.files(__package__ or "") / "scripts.toml")))
         # Handles of their own, so that a second run into the same directory resumes nothing of the first.
         with FakeLiveServer.running_in_thread(scripts, minted_prefix=f"{secrets.token_hex(4)}-") as server:
-            environment = {**server.environment(), "LIVEMETER_ENDPOINT": collector.otlp_http}
+            environment = {
+                **server.environment(),
+                "LIVEMETER_ENDPOINT": collector.otlp_http,
+                "OTEL_SERVICE_NAME": "livemeter-demo",
+            }
             for done, outcome in enumerate(_play(environment), start=2):
                 progress(Step(done, total, outcome))
         with open_reader(data_dir, None) as reader:
@@ -66,7 +70,7 @@ def run_demo(data_dir: Path, progress: Progress) -> Iterator[Reader]:
 
 
 @contextmanager
-def _collector(data_dir: Path) -> Iterator[Announcement]:
+def _collector(data_dir: Path) -> Generator[Announcement]:
     ports = ("--otlp-grpc-port", "0", "--otlp-http-port", "0", "--sql-port", "0")
     command = [sys.executable, "-m", "livemeter.cli", "up", "--data", str(data_dir), *ports]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603

@@ -1,17 +1,14 @@
 """The reading part of ClickHouse's HTTP interface, in front of a store: curl, clickhouse-connect, Grafana.
 
-A thin shell: it reads the request, waits for a place at the gate, moves the store's chunks from a thread to the
-socket, and gives the place back when the answer, the time or the client has ended. What may be read at all is
-the store's decision.
+A thin shell: it reads the request, waits for a place at the gate, moves the store's chunks from a thread to
+the socket, and gives the place back when the answer, the time or the client has ended. What may be read at
+all is the store's decision.
 """
 
 import asyncio
-import re
-import secrets
-import uuid
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from starlette.applications import Starlette
@@ -20,16 +17,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from livemeter_collector.query.formats import (
-    content_type,
-    may_have_clause,
-    split_plain_clause,
-    split_written_clause,
-)
+from livemeter_collector.query.formats import may_have_clause, split_plain_clause, split_written_clause
 from livemeter_collector.query.gate import Gate, GateFullError
-from livemeter_collector.query.http_status import status_of
+from livemeter_collector.query.reply import Reply, error_response
 from livemeter_collector.query.sql_request import QueryLimits, SqlRequest, read_request
-from livemeter_collector.store.contract import ByteStream, Store, StoreError
+from livemeter_collector.store.contract import ByteStream, Store, StoreError, StoreUnavailableError
 
 READERS = 2
 """Queries that run at once."""
@@ -39,12 +31,9 @@ MOST_QUERY_BYTES = 1024 * 1024
 
 _SENDING_S = 30.0
 """For a client to take what the query found, beyond the time that the query may take."""
-_MOST_EXCEPTION_BYTES = 16 * 1024
-_PLAIN_ID = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 _QUERY_IS_TOO_LARGE = 229
 _TIMEOUT_EXCEEDED = 159
 _TOO_MANY_SIMULTANEOUS_QUERIES = 202
-_UNKNOWN_EXCEPTION = 1002
 
 _Result = TypeVar("_Result")
 
@@ -52,8 +41,8 @@ _Result = TypeVar("_Result")
 def create_sql_app(store: Store, limits: QueryLimits | None = None, readers: int = READERS) -> Starlette:
     """Return an ASGI app that answers SELECT and its kin from the store.
 
-    ``GET /ping`` and a ``GET /`` without a query answer ``Ok.``. Formats, error codes and their HTTP status are
-    ClickHouse's. It asks for no password: whoever reaches it may read.
+    ``GET /ping`` and a ``GET /`` without a query answer ``Ok.``. Formats, error codes and their HTTP status
+    are ClickHouse's. It asks for no password: whoever reaches it may read.
     """
     endpoint = _SqlEndpoint(store, limits or QueryLimits(), readers)
     return Starlette(routes=[Route("/ping", _ok), Route("/", endpoint, methods=["GET", "POST"])])
@@ -81,36 +70,30 @@ class _SqlEndpoint:
         try:
             asked = read_request(request.query_params, request.headers, await _body(request))
             settings = self._limits.settings(asked.asked_limits)
+            await _until_client_leaves(receive, self._answer(asked, settings, send))
         except StoreError as error:
-            await _error_response(error)(scope, receive, send)
+            await error_response(error)(scope, receive, send)
         except ClientDisconnect:
             return
-        else:
-            answer = self._answer(asked, settings, send)
-            error = await _until_client_leaves(receive, answer)
-            if error is not None:
-                await _error_response(error)(scope, receive, send)
 
-    async def _answer(self, asked: SqlRequest, settings: dict[str, str], send: Send) -> StoreError | None:
-        """Send the answer; return what went wrong if nothing was sent yet."""
-        reply = _Reply(send, asked.query_id)
+    async def _answer(self, asked: SqlRequest, settings: dict[str, str], send: Send) -> None:
+        """Send the answer; raises StoreError while nothing was sent yet."""
+        reply = Reply(send, asked.query_id)
+        timeout_s = float(settings.get("max_execution_time", "inf")) + _SENDING_S
         try:
-            async with (
-                asyncio.timeout(float(settings["max_execution_time"]) + _SENDING_S),
-                self._gate.place(),
-            ):
+            async with asyncio.timeout(timeout_s), self._gate.place():
                 sql, output_format = await _in_thread(self._threads, self._without_format, asked)
-                settings |= {"database": asked.database} if asked.database else {}
-                stream = self._store.stream(sql, output_format, asked.parameters, settings)
+                database = {"database": asked.database} if asked.database else {}
+                stream = self._store.stream(sql, output_format, asked.parameters, settings | database)
                 async with _closing(self._threads, stream):
                     await reply.send_all(output_format, lambda: _in_thread(self._threads, _next, stream))
-        except GateFullError:
-            return StoreError("Too many simultaneous queries: try again", _TOO_MANY_SIMULTANEOUS_QUERIES)
-        except TimeoutError:
-            return None if reply.begun else StoreError("Timeout exceeded", _TIMEOUT_EXCEEDED)
-        except StoreError as error:
-            return error
-        return None
+        except GateFullError as error:
+            message = "Too many simultaneous queries: try again (TOO_MANY_SIMULTANEOUS_QUERIES)"
+            raise StoreUnavailableError(message, _TOO_MANY_SIMULTANEOUS_QUERIES) from error
+        except TimeoutError as error:
+            # Once begun, an answer that stays unfinished says the same.
+            if not reply.begun:
+                raise StoreError("Timeout exceeded (TIMEOUT_EXCEEDED)", _TIMEOUT_EXCEEDED) from error
 
     def _without_format(self, asked: SqlRequest) -> tuple[str, str]:
         """Take the FORMAT clause off the statement, because the store wants to know it apart."""
@@ -127,61 +110,14 @@ class _SqlEndpoint:
         return sql, output_format or asked.default_format
 
 
-class _Reply:
-    """One HTTP response, begun only when there is something to answer."""
-
-    def __init__(self, send: Send, query_id: str | None) -> None:
-        self._send = send
-        self._query_id = query_id if query_id and _PLAIN_ID.fullmatch(query_id) else str(uuid.uuid4())
-        self._exception_tag = secrets.token_hex(8)
-        self.begun = False
-
-    async def send_all(
-        self, output_format: str, next_chunk: Callable[[], Coroutine[Any, Any, bytes | None]]
-    ) -> None:
-        """Send chunk after chunk; a failure before the first is raised, a later one is written into the body."""
-        chunk = await next_chunk()
-        await self._begin(output_format)
-        try:
-            while chunk is not None:
-                await self._body(chunk, more=True)
-                chunk = await next_chunk()
-        except StoreError as error:
-            await self._body(self._exception(error), more=False)
-        else:
-            await self._body(b"", more=False)
-
-    async def _begin(self, output_format: str) -> None:
-        headers = {
-            "content-type": content_type(output_format),
-            "x-clickhouse-format": output_format,
-            "x-clickhouse-query-id": self._query_id,
-            "x-clickhouse-timezone": "UTC",
-            "x-clickhouse-exception-tag": self._exception_tag,
-        }
-        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-        self.begun = True
-        await self._send({"type": "http.response.start", "status": 200, "headers": raw})
-
-    async def _body(self, data: bytes, *, more: bool) -> None:
-        await self._send({"type": "http.response.body", "body": data, "more_body": more})
-
-    def _exception(self, error: StoreError) -> bytes:
-        """Return the block that ClickHouse ends a broken answer with; clients look for the tag."""
-        mark, tag = "\r\n__exception__\r\n", self._exception_tag
-        message = _message(error).encode()[:_MOST_EXCEPTION_BYTES]
-        return b"".join((f"{mark}{tag}\r\n".encode(), message, f"\n{len(message)} {tag}{mark}".encode()))
-
-
-async def _until_client_leaves(
-    receive: Receive, answer: Coroutine[Any, Any, StoreError | None]
-) -> StoreError | None:
+async def _until_client_leaves(receive: Receive, answer: Coroutine[Any, Any, None]) -> None:
     """Run the answer, and cancel it when the client hangs up."""
     work = asyncio.ensure_future(answer)
     gone = asyncio.ensure_future(_disconnected(receive))
     try:
         await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-        return work.result() if work.done() else None
+        if work.done():
+            work.result()
     finally:
         gone.cancel()
         work.cancel()
@@ -220,16 +156,3 @@ async def _closing(threads: Executor, stream: ByteStream) -> AsyncGenerator[None
 
 def _next(stream: ByteStream) -> bytes | None:
     return next(stream, None)
-
-
-def _message(error: StoreError) -> str:
-    return f"Code: {_code(error)}. DB::Exception: {error}"
-
-
-def _code(error: StoreError) -> int:
-    return _UNKNOWN_EXCEPTION if error.code is None else error.code
-
-
-def _error_response(error: StoreError) -> Response:
-    headers = {"X-ClickHouse-Exception-Code": str(_code(error))}
-    return PlainTextResponse(f"{_message(error)}\n", status_of(error), headers)

@@ -1,7 +1,7 @@
 """What the command line reads through: the data directory itself, or whoever has it.
 
-One process at a time can have a directory. When a collector has it, its SQL endpoint is asked instead; when nobody
-has it, it is opened here, read-only, for as long as the command takes. Nothing here waits without an end.
+One process at a time can have a directory. When a collector has it, its SQL endpoint is asked instead; when
+nobody has it, it is opened here, read-only, for as long as the command takes. Nothing here waits without end.
 """
 
 import time
@@ -23,6 +23,7 @@ from livemeter_collector.store.migrate import check_schema
 from livemeter_collector.store.open import open_embedded, open_server
 
 _TRY_FOR_S = 10.0
+_POLL_S = 0.1
 
 
 class Reader:
@@ -80,6 +81,7 @@ def _open_directory(data: Path) -> Store:
         except (DirectoryHeldError, StoreUnavailableError):
             if time.monotonic() > deadline:
                 raise
+            time.sleep(_POLL_S)
 
 
 def _checked(store: Store) -> Reader:

@@ -1,4 +1,4 @@
-"""A request to ClickHouse's HTTP interface, as far as a reader may make one: what is asked, and within what limits.
+"""A request to ClickHouse's HTTP interface, as far as a reader may make one: what is asked, in what limits.
 
 Pure: works on the URL, the headers and the body, and raises ClickHouse's own errors.
 """
@@ -52,7 +52,7 @@ _OVERFLOW_MODES = frozenset({"result_overflow_mode", "read_overflow_mode"})
 
 @dataclass(frozen=True, slots=True)
 class SqlRequest:
-    """One question; everything that the URL says beyond these is no business of an answer and ignored."""
+    """One question; whatever else the URL says is ignored, because it changes nothing in the answer."""
 
     sql: str
     default_format: str = DEFAULT_FORMAT

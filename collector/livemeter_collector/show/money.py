@@ -108,7 +108,8 @@ def cost_cell(cost: Cost, decimals: int) -> str:
 def cost_cells(costs: Sequence[Cost], decimals: int) -> list[str]:
     """Return the parts of one whole, rounded so that they add up to ``cost_cell(total(costs), decimals)``.
 
-    What cost exactly nothing reads ``$0``. A range is shown where it can be seen at this many decimals; it adds up as well, and holds its cost.
+    What cost exactly nothing reads ``$0``. A range is shown where it can be seen at this many decimals; it
+    adds up as well, and holds its cost.
     """
     known = [cost for cost in costs if cost.usd is not None]
     shown = apportion([cost.usd for cost in known if cost.usd is not None], decimals)

@@ -45,7 +45,7 @@ def sessions_table(rows: Sequence[Row], prefixes: Mapping[str, str] | None = Non
         Column("turns", right=True, leaves=6),
         Column("tokens in", right=True, leaves=8),
         Column("tokens out", right=True, leaves=7),
-        Column("cost", right=True),
+        Column("cost"),
         Column("coverage", right=True, leaves=5),
         Column("close", right=True, leaves=2),
         Column("diagnosis"),
@@ -97,7 +97,7 @@ def costs_table(dimensions: Sequence[str], rows: Sequence[Row], decimals: int | 
         Column("tokens", right=True),
         Column("carried", right=True, leaves=1),
         Column("queries", right=True, leaves=2),
-        Column("cost", right=True),
+        Column("cost"),
     )
     last = (*labels, *_quantities(costs_total(rows)), sum_cell)
     return Display(Grid(columns, lines, last), rows)
@@ -138,7 +138,7 @@ def each_close_table(rows: Sequence[Row], prefixes: Mapping[str, str] | None = N
     """Show every close on a line of its own, the newest first, as ``sessions_table`` names sessions."""
     prefixes = prefixes or shortened(str(row["session_id"]) for row in rows)
     columns = (
-        Column("closed (UTC)"),
+        Column("closed (UTC)", leaves=1),
         Column("session"),
         Column("age", right=True, leaves=3),
         Column("code", right=True),

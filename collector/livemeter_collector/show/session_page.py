@@ -105,7 +105,7 @@ def turns_table(session: Row, turns: Sequence[Row], decimals: int) -> Grid:
         Column("end"),
         Column("tokens in", right=True, leaves=1),
         Column("tokens out", right=True, leaves=1),
-        Column("cost", right=True),
+        Column("cost"),
     )
     whole = Cost(session_cost(session).usd, unpriced=session_cost(session).unpriced)
     costs = [_turn_cost(turn) for turn in turns]
@@ -157,13 +157,13 @@ def tool_calls_table(tool_calls: Sequence[Row]) -> Grid:
 def connections_table(connections: Sequence[Row]) -> Grid:
     """Show connections: how each was opened, how it ended, why, and what to do."""
     columns = (
-        Column("opened (UTC)"),
+        Column("opened (UTC)", leaves=1),
         Column("setup", right=True, leaves=4),
         Column("resumed", leaves=5),
-        Column("lasted", right=True, leaves=1),
+        Column("lasted", right=True, leaves=2),
         Column("goAway left", right=True, leaves=6),
         Column("close", right=True),
-        Column("by", leaves=2),
+        Column("by", leaves=3),
         Column("diagnosis"),
         Column("cause, and what to do", prose=True),
     )

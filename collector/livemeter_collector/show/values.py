@@ -73,6 +73,8 @@ def yes_no(value: object) -> str:
 
 def printable(words: str) -> str:
     r"""Return text in which whatever moves a cursor or turns the writing round is escaped (``\x1b``)."""
+    if words.isprintable():
+        return words
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in words
     )

@@ -38,7 +38,7 @@ from livemeter_collector.store.contract import (
     StoreError,
     Table,
 )
-from livemeter_collector.store.errors import SYNTAX_ERROR, insert_error, query_error
+from livemeter_collector.store.errors import insert_error, query_error
 from livemeter_collector.store.guard import READONLY_CODE, refuse_unsafe
 from livemeter_collector.store.insert import (
     FORMAT,
@@ -220,7 +220,7 @@ class EmbeddedStore:
     ) -> Generator[bytes]:
         with self._connection(limits, read_only=True) as connection:
             formatted = _format(connection, sql)
-            refuse_unsafe(formatted, texts.values(), self._table_functions)
+            refuse_unsafe(formatted, texts, self._table_functions)
             if output_format.lower() not in _BLOCKWISE:
                 yield from _pieces(_execute(connection, sql, output_format, texts))
                 return
@@ -311,10 +311,8 @@ def _format(connection: Any, sql: str) -> str:
         )
     except StoreError as error:
         # What is wrong is wrong with the statement; our function around it is nobody's business.
-        message = str(error).partition(f": In scope SELECT {function}")[0]
-        raise StoreError(
-            f"{message} (SYNTAX_ERROR)" if error.code == SYNTAX_ERROR else message, error.code
-        ) from error
+        message = str(error).partition(f": In scope SELECT {function}")[0].removesuffix(" (SYNTAX_ERROR)")
+        raise StoreError(f"{message} (SYNTAX_ERROR)", error.code) from error
 
 
 def _words(connection: Any, sql: str) -> list[str]:

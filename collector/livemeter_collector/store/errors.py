@@ -10,9 +10,9 @@ from livemeter_collector.store.contract import PoisonError, StoreError, StoreUna
 _CODE = re.compile(r"Code: (\d+)\. DB::Exception: ")
 # The parser lists every keyword it knows when the first word is wrong.
 _EXPECTED = re.compile(r" Expected one of: .{200,}?(?= \([A-Z_]+\)$|$)")
+# A name that was added by each of two layers.
+_TWICE = re.compile(r"(\([A-Z_]+\))\.? \1$")
 _VERSION = re.compile(r" \(version [^()]*(?:\([^()]*\)[^()]*)?\)")
-
-SYNTAX_ERROR = 62
 
 DAMAGED_BYTES = frozenset(
     {
@@ -77,7 +77,7 @@ def code_of(text: str) -> int | None:
 def message_of(text: str) -> str:
     """Return the engine's message in one line, without the code and the engine's version."""
     said = " ".join(_VERSION.sub("", _CODE.split(text)[-1]).split())
-    return _EXPECTED.sub("", said)
+    return _TWICE.sub(r"\1", _EXPECTED.sub("", said))
 
 
 def query_error(text: str, code: int | None = None) -> StoreError:

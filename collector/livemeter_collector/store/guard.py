@@ -8,7 +8,7 @@ quoting or escape of the statement's author can hide a word from us.
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Mapping
 
 from livemeter_collector.store.contract import StoreError
 
@@ -22,18 +22,8 @@ FORBIDDEN_WORDS = frozenset({"file", "outfile", "parallel"})
 ``PARALLEL WITH`` chains any statement behind a SELECT."""
 
 HARMLESS_TABLE_FUNCTIONS = frozenset(
-    {
-        "format",
-        "generate_series",
-        "generateseries",
-        "merge",
-        "null",
-        "numbers",
-        "numbers_mt",
-        "values",
-        "view",
-    }
-    | {"zeros", "zeros_mt"}
+    {"format", "generate_series", "generateseries", "merge", "null", "values", "view"}
+    | {"numbers", "numbers_mt", "zeros", "zeros_mt"}
 )
 """They touch nothing but memory and our own tables. ``format`` is a scalar function as well; the table
 function of that name is stopped by ``readonly``."""
@@ -41,15 +31,17 @@ function of that name is stopped by ``readonly``."""
 # One pass over both kinds of quotes, so that a quote inside the other kind opens nothing.
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|`((?:[^`\\]|\\.)*)`", re.DOTALL)
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# A parameter that stands where the name of a function can.
+_IDENTIFIER_PARAMETER = re.compile(r"\{\s*([^:{}\s]+)\s*:\s*Identifier\s*\}", re.IGNORECASE)
 _CALL = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\(")
 
 
-def refuse_unsafe(formatted: str, parameters: Iterable[str], table_functions: Collection[str]) -> None:
+def refuse_unsafe(formatted: str, parameters: Mapping[str, str], table_functions: Collection[str]) -> None:
     """Refuse a statement that reads or writes outside the database.
 
     Args:
         formatted: the statement as the engine's ``formatQuerySingleLine`` gives it.
-        parameters: the values of the query's parameters; an identifier can be one.
+        parameters: the texts of the query's parameters by name; an identifier can be one.
         table_functions: names of all table functions that the engine has.
 
     Raises:
@@ -67,13 +59,13 @@ def refuse_unsafe(formatted: str, parameters: Iterable[str], table_functions: Co
     for name in _CALL.findall(bare):
         if name.lower() in banned:
             raise _refusal(name)
-    # `{name:Identifier}` puts a parameter where a function's name can stand.
-    for value in parameters:
-        if value.strip().lower() in banned:
-            raise _refusal(value)
+    for name in _IDENTIFIER_PARAMETER.findall(bare):
+        value = parameters.get(name, "")
+        parts = value.lower().split(".")
+        if banned & set(parts) or not all(part.replace("_", "").isalnum() for part in parts):
+            raise _refusal(value or name)
 
 
 def _refusal(word: str) -> StoreError:
-    return StoreError(
-        f"{word} is not allowed: this connection is read-only and sees only the database", READONLY_CODE
-    )
+    message = f"{word} is not allowed: this connection is read-only and sees only the database (READONLY)"
+    return StoreError(message, READONLY_CODE)

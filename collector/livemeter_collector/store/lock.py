@@ -18,7 +18,7 @@ from livemeter_collector.store.contract import DirectoryHeldError, StoreError
 _LOCK = "lock"
 _ANNOUNCEMENT = "collector.json"
 # Whoever only looks holds the lock for a moment; so may a reader, for as long as its answer takes.
-_WAIT_S = 2.0
+_WAIT_S = 1.0
 _POLL_S = 0.02
 
 

@@ -39,8 +39,8 @@ _RECORDS = (
 _FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 _REQUIRES = re.compile(r"--\s*requires:\s*(.*)")
 _COMMENT_OR_TEXT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^'\\]|\\.)*'", re.DOTALL)
-_ALREADY_EXISTS = frozenset({57, 609})
-"""TABLE_ALREADY_EXISTS and FUNCTION_ALREADY_EXISTS."""
+_ALREADY_EXISTS = frozenset({57, 387, 609})
+"""TABLE_ALREADY_EXISTS, DICTIONARY_ALREADY_EXISTS and FUNCTION_ALREADY_EXISTS."""
 _NO_TABLE_OR_DATABASE = frozenset({60, 81})
 
 

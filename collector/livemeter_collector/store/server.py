@@ -7,6 +7,7 @@ Every call is one request with its own settings and no session, so that one clie
 # clickhouse-connect is typed in part.
 
 import contextlib
+import re
 import threading
 from collections.abc import Callable, Generator, Mapping
 from typing import cast
@@ -195,4 +196,5 @@ def _without_exception(response: HTTPResponse) -> Generator[bytes]:
     if data:
         yield data
     if found:
-        raise query_error(text.decode(errors="replace").rpartition("\n")[0])
+        message = re.split(rf"\n\d+ {re.escape(tag)}", text.decode(errors="replace"))[0]
+        raise query_error(message)

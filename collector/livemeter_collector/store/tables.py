@@ -3,6 +3,7 @@
 # pyright: reportUnknownMemberType=false
 # clickhouse-connect is typed in part.
 
+import logging
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
@@ -18,6 +19,9 @@ from livemeter_collector.store.contract import (
 )
 from livemeter_collector.store.errors import insert_error, query_error
 from livemeter_collector.store.parameters import unescaped
+
+# The client logs what it raises; who calls us is told once.
+logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 
 
 def ask(client: Client, sql: str, parameters: Parameters | None) -> Table:
@@ -39,16 +43,21 @@ def store_error(error: ClickHouseError, *, inserting: bool = False) -> StoreErro
     code = error.code if isinstance(error, Error) else None
     if code is None and isinstance(error, OperationalError):
         return StoreUnavailableError(_reason(error))
-    return insert_error(str(error), code) if inserting else query_error(str(error), code)
+    text = str(error).partition(" (for url ")[0]
+    return insert_error(text, code) if inserting else query_error(text, code)
 
 
 def _reason(error: BaseException) -> str:
     """Return the operating system's word for it; the client's own text quotes the whole request."""
+    chain: list[BaseException] = []
     inner: BaseException | None = error
     while inner is not None:
-        if isinstance(inner, OSError) and inner.strerror:
-            return inner.strerror
-        if isinstance(inner, TimeoutError | ReadTimeoutError | ConnectTimeoutError):
-            return "no answer in time"
+        chain.append(inner)
         inner = inner.__cause__ or inner.__context__
-    return "the connection failed"
+    for link in reversed(chain):
+        if isinstance(link, OSError) and link.strerror:
+            return link.strerror
+    timeouts = TimeoutError | ReadTimeoutError | ConnectTimeoutError
+    return (
+        "no answer in time" if any(isinstance(link, timeouts) for link in chain) else "the connection failed"
+    )

@@ -41,9 +41,9 @@ SELECT
     last_sent_at,
     last_received_at,
     -- The application hung up (its library's own complaints aside), or the server said goodbye in order.
-    closed_at IS NOT NULL AND coalesce(
+    toBool(closed_at IS NOT NULL AND coalesce(
         (close_code IN (1000, 1001) AND phase = 'active')
         OR (closed_by = 'client' AND coalesce(diagnosis, '') NOT IN ('keepalive-timeout', 'frame-too-big-for-client')),
         false
-    ) AS ended_well
+    )) AS ended_well
 FROM connections FINAL

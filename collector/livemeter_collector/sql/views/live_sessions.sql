@@ -1,6 +1,7 @@
 -- A row a session: what a person would call one, over however many connections.
 -- status: active (an event within two minutes), ended (the last close was in order), failed (it was
 -- not), lost (no close was seen and nothing came for two minutes).
+-- It reads alike with and without join_use_nulls, because a read-only reader's setting wins over a view's.
 -- requires: live_connections, live_turns, live_costs, live_tool_calls
 CREATE OR REPLACE VIEW live_sessions AS
 WITH connections AS
@@ -99,10 +100,10 @@ SELECT
     coalesce(input_tokens, 0) AS input_tokens,
     coalesce(output_tokens, 0) AS output_tokens,
     -- Nothing used costs nothing; NULL is for what was used and has no price.
-    if(costs.session_id IS NULL, toDecimal128(0, 18), costs.usd) AS cost_usd,
-    if(costs.session_id IS NULL, toDecimal128(0, 18), costs.usd_low) AS cost_low_usd,
-    if(costs.session_id IS NULL, toDecimal128(0, 18), costs.usd_high) AS cost_high_usd,
-    if(costs.session_id IS NULL, toDecimal128(0, 18), costs.carried_usd) AS carried_cost_usd,
+    if(coalesce(costs.session_id, '') = '', toDecimal128(0, 18), costs.usd) AS cost_usd,
+    if(coalesce(costs.session_id, '') = '', toDecimal128(0, 18), costs.usd_low) AS cost_low_usd,
+    if(coalesce(costs.session_id, '') = '', toDecimal128(0, 18), costs.usd_high) AS cost_high_usd,
+    if(coalesce(costs.session_id, '') = '', toDecimal128(0, 18), costs.carried_usd) AS carried_cost_usd,
     coalesce(unpriced_quantity, 0) AS unpriced_quantity,
     turns_covered / nullIf(turns_with_output, 0) AS usage_coverage,
     -- Without a usage frame after a resume nobody knows: NULL, not false.
@@ -112,4 +113,3 @@ LEFT JOIN turns ON turns.session_id = connections.session_id
 LEFT JOIN costs ON costs.session_id = connections.session_id
 LEFT JOIN tools ON tools.session_id = connections.session_id
 LEFT JOIN resumes ON resumes.session_id = connections.session_id
-SETTINGS join_use_nulls = 1

@@ -1,5 +1,6 @@
 -- A row a turn, with the tokens and the money of its passes. Two processes that are told one session id
 -- number its turns each for itself: only with its connection does a turn's number name it.
+-- It reads alike with and without join_use_nulls, because a read-only reader's setting wins over a view's.
 -- requires: live_costs
 CREATE OR REPLACE VIEW live_turns AS
 SELECT
@@ -8,9 +9,9 @@ SELECT
     turns.turn AS turn,
     started_at, first_audio_ms, first_audio_from, generation_ms, turn_ms, user_speech_ms, model_speech_ms,
     interrupted, end_reason, has_output, transcript_chars_in, transcript_chars_out,
-    coalesce(costs.passes, 0) > 0 AS has_usage,
-    costs.input_tokens AS input_tokens,
-    costs.output_tokens AS output_tokens,
+    toBool(coalesce(costs.passes, 0) > 0) AS has_usage,
+    if(has_usage, costs.input_tokens, NULL) AS input_tokens,
+    if(has_usage, costs.output_tokens, NULL) AS output_tokens,
     costs.cost_usd AS cost_usd,
     coalesce(costs.unpriced_quantity, 0) AS unpriced_quantity
 FROM (SELECT * FROM turns FINAL) AS turns
@@ -26,4 +27,3 @@ LEFT JOIN
     FROM live_costs
     GROUP BY connection_id, turn
 ) AS costs ON costs.connection_id = lower(hex(turns.connection_id)) AND costs.turn = turns.turn
-SETTINGS join_use_nulls = 1
