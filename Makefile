@@ -7,7 +7,7 @@ VENV_GENAI_2 := .venv-genai-2
 STAMP_GENAI_2 := $(VENV_GENAI_2)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-genai-2 check format lint types contracts generate lock picture clean
+.PHONY: help install demo test test-genai-2 check format lint types contracts picture lock clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -55,6 +55,9 @@ contracts: $(STAMP)  ## who may import whom
 	$(BIN)/lint-imports
 
 check: lint types contracts test  ## the whole gate
+
+picture: $(STAMP)  ## the README's picture of the demo, made anew
+	$(BIN)/livemeter demo --svg docs/demo.svg >/dev/null
 
 lock: $(STAMP)  ## pin every requirement with its hashes again
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \

@@ -58,14 +58,23 @@ COLUMN = "ALTER TABLE livemeter.t ADD COLUMN IF NOT EXISTS b String"
 VIEW = "CREATE OR REPLACE VIEW livemeter.{0} AS SELECT {1}"
 
 
-def test_an_empty_database_gets_everything_in_order_and_it_is_recorded(database: Elsewhere, tmp_path: Path) -> None:
-    wanted = schema(tmp_path, {"0002_column": COLUMN, "0001_table": TABLE}, {"v": VIEW.format("v", "b FROM livemeter.t")})
+def test_an_empty_database_gets_everything_in_order_and_it_is_recorded(
+    database: Elsewhere, tmp_path: Path
+) -> None:
+    wanted = schema(
+        tmp_path, {"0002_column": COLUMN, "0001_table": TABLE}, {"v": VIEW.format("v", "b FROM livemeter.t")}
+    )
     assert migrate(database, wanted) == ["applied 0001 table", "applied 0002 column", "made view v"]
-    assert [row[:2] for row in database.rows("SELECT number, name FROM livemeter.schema_migrations ORDER BY number")] == [
+    assert [
+        row[:2]
+        for row in database.rows("SELECT number, name FROM livemeter.schema_migrations ORDER BY number")
+    ] == [
         (1, "table"),
         (2, "column"),
     ]
-    (line,) = database.rows("SELECT name, length(checksum), applied_at > now() - 60, livemeter_version FROM livemeter.schema_views")
+    (line,) = database.rows(
+        "SELECT name, length(checksum), applied_at > now() - 60, livemeter_version FROM livemeter.schema_views"
+    )
     assert line[:3] == ("v", 64, 1)
     assert re.fullmatch(r"\d+\.\d+\.\d+.*", str(line[3]))
 
@@ -82,7 +91,9 @@ def test_a_second_run_does_nothing_at_all(database: Elsewhere, tmp_path: Path) -
 
 def test_only_what_is_new_is_applied(database: Elsewhere, tmp_path: Path) -> None:
     migrate(database, schema(tmp_path, {"0001_table": TABLE}))
-    assert migrate(database, schema(tmp_path, {"0001_table": TABLE, "0002_column": COLUMN})) == ["applied 0002 column"]
+    assert migrate(database, schema(tmp_path, {"0001_table": TABLE, "0002_column": COLUMN})) == [
+        "applied 0002 column"
+    ]
 
 
 def test_a_crash_between_a_statement_and_its_record_is_made_good(database: Elsewhere, tmp_path: Path) -> None:
@@ -98,7 +109,9 @@ def test_a_crash_between_a_statement_and_its_record_is_made_good(database: Elsew
 
 
 def test_a_failed_migration_is_named_and_those_before_it_stay(database: Elsewhere, tmp_path: Path) -> None:
-    wanted = schema(tmp_path, {"0001_table": TABLE, "0002_wrong": "ALTER TABLE livemeter.nothing ADD COLUMN b String"})
+    wanted = schema(
+        tmp_path, {"0001_table": TABLE, "0002_wrong": "ALTER TABLE livemeter.nothing ADD COLUMN b String"}
+    )
     with pytest.raises(StoreError, match=r"^migration 0002 wrong: .*nothing") as caught:
         migrate(database, wanted)
     assert caught.value.code == 60
@@ -181,7 +194,9 @@ def test_a_reader_is_told_what_to_do_with_no_data_or_old_data(database: Elsewher
         check_schema(database, first)
     migrate(database, first)
     check_schema(database, first)
-    with pytest.raises(StoreError, match="older version of livemeter wrote this data: run `livemeter up` once"):
+    with pytest.raises(
+        StoreError, match="older version of livemeter wrote this data: run `livemeter up` once"
+    ):
         check_schema(database, schema(tmp_path, {"0001_table": TABLE, "0002_column": COLUMN}))
 
 
@@ -189,7 +204,12 @@ def test_the_real_schema_is_recorded_and_complete(store: Store) -> None:
     check_schema(store)
     numbers = [row[0] for row in store.query("SELECT number FROM schema_migrations ORDER BY number").rows]
     assert numbers == [migration.number for migration in read_schema().migrations]
-    views = {row[0] for row in store.query("SELECT name FROM system.tables WHERE engine = 'View' AND database = 'livemeter'").rows}
+    views = {
+        row[0]
+        for row in store.query(
+            "SELECT name FROM system.tables WHERE engine = 'View' AND database = 'livemeter'"
+        ).rows
+    }
     assert {view.name for view in read_schema().views} <= views
 
 

@@ -64,7 +64,9 @@ def test_values_come_as_python_types_and_times_as_utc(store: Store) -> None:
 def test_parameters_arrive_as_they_were(store: Store, kind: str, value: object) -> None:
     sql = f"SELECT {{value:{kind}}}"
     assert store.query(sql, {"value": value}).rows[0][0] == value  # type: ignore[dict-item]
-    streamed = b"".join(store.stream(f"SELECT {{value:{kind}}} = {{again:{kind}}}", "TSV", {"value": value, "again": value}))  # type: ignore[dict-item]
+    streamed = b"".join(
+        store.stream(f"SELECT {{value:{kind}}} = {{again:{kind}}}", "TSV", {"value": value, "again": value})
+    )  # type: ignore[dict-item]
     assert streamed in {b"1\n", b"true\n", b"\\N\n"}
 
 
@@ -129,7 +131,9 @@ def test_closing_a_stream_ends_a_query_that_another_thread_waits_for(store: Stor
 
     waiting = threading.Thread(target=wait)
     waiting.start()
-    while not store.query("SELECT 1 FROM system.processes WHERE query LIKE '%1000000000000%' AND is_initial_query").rows:
+    while not store.query(
+        "SELECT 1 FROM system.processes WHERE query LIKE '%1000000000000%' AND is_initial_query"
+    ).rows:
         pass
     stream.close()
     waiting.join(timeout=10)
@@ -175,7 +179,9 @@ def test_an_empty_request_is_stored_as_nothing(store: Store) -> None:
     store.insert_otlp(Signal.LOGS, b"", "empty")
 
 
-@pytest.mark.parametrize("body", ["\n\n", ";", "a;SELECT 1", "'", "\\", "\x00", "\r\n\r\n;\n\n", "ü\U0001f600"])
+@pytest.mark.parametrize(
+    "body", ["\n\n", ";", "a;SELECT 1", "'", "\\", "\x00", "\r\n\r\n;\n\n", "ü\U0001f600"]
+)
 def test_bytes_that_mean_something_to_sql_are_only_bytes(store: Store, unique: str, body: str) -> None:
     store.insert_otlp(Signal.LOGS, logs_request([body, "after"], unique).SerializeToString(), unique)
     assert sorted(bodies(store, unique)) == sorted([body, "after"])
@@ -220,7 +226,9 @@ def test_threads_insert_and_read_at_the_same_time(store: Store, unique: str) -> 
     for thread in threads:
         thread.join()
     assert failures == []
-    assert bodies(store, unique) == [f"{worker}-{number}" for worker, number in itertools.product(range(4), range(5))]
+    assert bodies(store, unique) == [
+        f"{worker}-{number}" for worker, number in itertools.product(range(4), range(5))
+    ]
 
 
 def test_a_closed_store_says_so_and_closes_twice(python: Callable[..., str], tmp_path: Path) -> None:
@@ -248,7 +256,9 @@ open_embedded(Path(sys.argv[1])).close()
     assert told.splitlines() == ["the store is closed"] * 3 + ["[]"]
 
 
-def test_one_process_has_the_directory_and_a_second_is_told(python: Callable[..., str], store: Store, data_dir: Path) -> None:
+def test_one_process_has_the_directory_and_a_second_is_told(
+    python: Callable[..., str], store: Store, data_dir: Path
+) -> None:
     told = python(
         """
 import sys
@@ -262,7 +272,9 @@ except DirectoryHeldError as error:
 """,
         data_dir,
     )
-    assert told == f"another livemeter process uses {data_dir}: stop it, or name another directory with --data\n"
+    assert (
+        told == f"another livemeter process uses {data_dir}: stop it, or name another directory with --data\n"
+    )
 
 
 def test_a_forked_child_is_refused_instead_of_hanging(python: Callable[..., str], tmp_path: Path) -> None:
@@ -322,7 +334,9 @@ store.close()
 """
 
 
-def test_what_was_answered_survives_a_kill_and_a_replay_adds_nothing(python: Callable[..., str], tmp_path: Path) -> None:
+def test_what_was_answered_survives_a_kill_and_a_replay_adds_nothing(
+    python: Callable[..., str], tmp_path: Path
+) -> None:
     command = [sys.executable, "-c", INSERT_FOR_EVER, str(tmp_path / "data")]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
@@ -330,7 +344,8 @@ def test_what_was_answered_survives_a_kill_and_a_replay_adds_nothing(python: Cal
         answered = sum(1 for _ in itertools.islice(process.stdout, 6))
         process.send_signal(signal.SIGKILL)
     before, after = (
-        tuple(map(int, line.split())) for line in python(REPLAY_AND_COUNT, tmp_path / "data", answered + 2).splitlines()
+        tuple(map(int, line.split()))
+        for line in python(REPLAY_AND_COUNT, tmp_path / "data", answered + 2).splitlines()
     )
     assert before[0] == before[1] >= answered
     assert after == (max(before[0], answered + 2),) * 2
@@ -357,7 +372,9 @@ store.close()
     ]
 
 
-def test_unusual_paths_work_and_nothing_is_written_beside_the_data(python: Callable[..., str], tmp_path: Path) -> None:
+def test_unusual_paths_work_and_nothing_is_written_beside_the_data(
+    python: Callable[..., str], tmp_path: Path
+) -> None:
     told = python(
         """
 import os, sys

@@ -68,6 +68,8 @@ def _learnt(reader: Reader) -> Shown:
     short = prefixes(reader, rows)
     one = questions.session(reader, SHOWN_SESSION)
     closes = questions.each_close(reader)
+    to_explain = [row for row in rows_of(closes) if not row["ended_well"]]
+    in_order = len(closes.rows) - len(to_explain)
     answer: dict[str, object] = {
         "sessions": rows,
         "session_costs": rows_of(one.costs),
@@ -79,7 +81,10 @@ def _learnt(reader: Reader) -> Shown:
             f"Where the money of session {SHOWN_SESSION!r} went",
             session_costs_table(rows_of(one.costs)).table,
         ),
-        *_section("Why connections closed", each_close_table(rows_of(closes), short).table),
+        *_section(
+            f"Why connections closed ({in_order} more ended in order)",
+            each_close_table(to_explain, short).table,
+        ),
     ]
     return renderables, answer, sessions
 

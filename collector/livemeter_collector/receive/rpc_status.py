@@ -6,13 +6,13 @@ Pure. The only module that imports ``google.rpc``, whose package ships types wit
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
-from google.rpc.code_pb2 import (  # type: ignore[import-untyped]
+from google.rpc.code_pb2 import (
     INVALID_ARGUMENT,
     RESOURCE_EXHAUSTED,
     UNAVAILABLE,
 )
-from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
-from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
 
 from livemeter_collector.ingest.request import RefusedError, RequestError, TooLargeError
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rich.console import Console, RenderableType
 from rich.terminal_theme import MONOKAI
 
-WIDTH = 150
+WIDTH = 180
 
 _FORMAT = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
@@ -35,7 +35,7 @@ _FORMAT = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="ht
 
 
 def as_svg(renderables: Sequence[RenderableType], title: str) -> str:
-    """Return what a terminal of 150 cells would show, in colour, with the system's own monospace font."""
+    """Return what a terminal of 180 cells would show, in colour, with the system's own monospace font."""
     console = Console(
         record=True,
         width=WIDTH,

@@ -38,15 +38,16 @@ def sessions_table(rows: Sequence[Row], prefixes: Mapping[str, str] | None = Non
     cells = aligned([cost_cell(cost, decimals) for cost in costs])
     columns = (
         Column("session"),
-        Column("started (UTC)", leaves=3),
-        Column("duration", right=True, leaves=4),
+        Column("started (UTC)", leaves=4),
+        Column("duration", right=True, leaves=3),
         Column("status"),
-        Column("model", leaves=9),
-        Column("turns", right=True, leaves=6),
-        Column("tokens in", right=True, leaves=8),
-        Column("tokens out", right=True, leaves=7),
+        Column("model", leaves=10),
+        Column("connections", right=True, leaves=5),
+        Column("turns", right=True, leaves=7),
+        Column("tokens in", right=True, leaves=9),
+        Column("tokens out", right=True, leaves=8),
         Column("cost"),
-        Column("coverage", right=True, leaves=5),
+        Column("coverage", right=True, leaves=6),
         Column("close", right=True, leaves=2),
         Column("diagnosis"),
     )
@@ -57,13 +58,14 @@ def sessions_table(rows: Sequence[Row], prefixes: Mapping[str, str] | None = Non
             duration(row["duration_s"]),
             status(row["status"]),
             text(row["model"]),
+            number(row["connections"]),
             number(row["turns"]),
             number(row["input_tokens"]),
             number(row["output_tokens"]),
             cell,
             percent(row["usage_coverage"]),
-            text(row["close_code"]),
-            text(row["diagnosis"]),
+            close_code(row),
+            session_finding(row),
         )
         for row, cell in zip(rows, cells, strict=True)
     ]
@@ -185,6 +187,13 @@ def quantity_cost(row: Row) -> Cost:
         amount(row["usd_high"]),
         unpriced=bool(row["unpriced_quantity"]),
     )
+
+
+def session_finding(row: Row) -> str:
+    """Return what went wrong with a session: the diagnosis of its last close, and lost context."""
+    findings = [str(row["diagnosis"])] if row["diagnosis"] else []
+    findings += ["context lost"] if row["context_lost"] else []
+    return ", ".join(findings) or UNKNOWN
 
 
 def status(value: object) -> Text:

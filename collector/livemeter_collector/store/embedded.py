@@ -59,6 +59,8 @@ _CLOSE_TIMEOUT_S = 30.0
 _PIECE_BYTES = 1024 * 1024
 # Their blocks are complete pieces of the answer. Others have a head or an end and are made as a whole.
 _BLOCKWISE = frozenset({"native", "tabseparated", "tsv", "csv", "rowbinary", "jsoneachrow"})
+# The engine streams nothing else: not SHOW, DESCRIBE, EXISTS or EXPLAIN.
+_STREAMABLE = ("SELECT", "WITH", "(")
 # As on a server: times in UTC whatever this machine's zone, and `1 + 1` is no statement.
 _SESSION = {"session_timezone": "UTC", "implicit_select": "0"}
 # chDB's own exception has two classes, of which one is no RuntimeError.
@@ -221,7 +223,7 @@ class EmbeddedStore:
         with self._connection(limits, read_only=True) as connection:
             formatted = _format(connection, sql)
             refuse_unsafe(formatted, texts, self._table_functions)
-            if output_format.lower() not in _BLOCKWISE:
+            if output_format.lower() not in _BLOCKWISE or not formatted.startswith(_STREAMABLE):
                 yield from _pieces(_execute(connection, sql, output_format, texts))
                 return
             answered = False

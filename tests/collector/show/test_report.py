@@ -11,6 +11,7 @@ from livemeter_collector.show.report import (
     costs_table,
     costs_total,
     session_costs_table,
+    session_finding,
     sessions_table,
 )
 from livemeter_collector.show.session_page import turns_table
@@ -21,6 +22,7 @@ SESSION: dict[str, object] = {
     "duration_s": 245.0,
     "status": "failed",
     "model": "gemini-3.8-live",
+    "connections": 3,
     "turns": 12,
     "input_tokens": 12_345,
     "output_tokens": 678,
@@ -30,7 +32,9 @@ SESSION: dict[str, object] = {
     "unpriced_quantity": 0,
     "usage_coverage": 0.75,
     "close_code": 1008,
+    "http_status": None,
     "diagnosis": "wrong-backend-model",
+    "context_lost": False,
 }
 UNKNOWN: dict[str, object] = {**dict.fromkeys(SESSION), "session_id": "cut", "status": "lost"}
 
@@ -70,6 +74,7 @@ def test_a_session_is_a_line_and_what_is_unknown_is_a_dash() -> None:
         "4 m 05 s",
         "failed",
         "gemini-3.8-live",
+        "3",
         "12",
         "12,345",
         "678",
@@ -78,7 +83,15 @@ def test_a_session_is_a_line_and_what_is_unknown_is_a_dash() -> None:
         "1008",
         "wrong-backend-model",
     ]
-    assert unknown.split() == ["cut", "-", "-", "lost", *["-"] * 8]
+    assert unknown.split() == ["cut", "-", "-", "lost", *["-"] * 9]
+
+
+def test_lost_context_is_told_beside_the_diagnosis() -> None:
+    lost = {**SESSION, "context_lost": True}
+    assert session_finding(SESSION) == "wrong-backend-model"
+    assert session_finding(lost) == "wrong-backend-model, context lost"
+    assert session_finding({**lost, "diagnosis": None}) == "context lost"
+    assert session_finding({**lost, "diagnosis": None, "context_lost": None}) == "-"
 
 
 def test_a_narrow_terminal_keeps_what_it_cost_and_why_it_ended() -> None:

@@ -19,7 +19,9 @@ WITH connections AS
         countIf(resumed) AS resumes,
         countIf(go_away_at IS NOT NULL) AS go_aways,
         -- A tuple of its own keeps a NULL of the last connection, where argMax alone would skip it.
-        argMax(tuple(close_code, close_reason, diagnosis, closed_by, ended_well, closed_at), opened_at) AS last_close,
+        argMax(
+            tuple(close_code, close_reason, diagnosis, closed_by, ended_well, closed_at, http_status), opened_at
+        ) AS last_close,
         multiIf(
             last_close.6 IS NULL AND ended_at > now64(3) - INTERVAL 2 MINUTE, 'active',
             last_close.6 IS NULL, 'lost',
@@ -96,14 +98,18 @@ SELECT
     last_close.1 AS close_code,
     last_close.2 AS close_reason,
     last_close.4 AS closed_by,
+    last_close.7 AS http_status,
     last_close.3 AS diagnosis,
-    coalesce(input_tokens, 0) AS input_tokens,
-    coalesce(output_tokens, 0) AS output_tokens,
-    -- Nothing used costs nothing; NULL is for what was used and has no price.
-    if(coalesce(costs.session_id, '') = '', toDecimal128(0, 18), costs.usd) AS cost_usd,
-    if(coalesce(costs.session_id, '') = '', toDecimal128(0, 18), costs.usd_low) AS cost_low_usd,
-    if(coalesce(costs.session_id, '') = '', toDecimal128(0, 18), costs.usd_high) AS cost_high_usd,
-    if(coalesce(costs.session_id, '') = '', toDecimal128(0, 18), costs.carried_usd) AS carried_cost_usd,
+    -- Where the model made output and no usage frame ever came, tokens and cost are not known: NULL, not 0.
+    -- A session that used nothing costs nothing; one whose model has no price is NULL again.
+    turns_with_output > 0 AND turns_covered = 0 AS is_unseen,
+    coalesce(costs.session_id, '') = '' AS is_unused,
+    if(is_unseen, NULL, coalesce(costs.input_tokens, 0)) AS input_tokens,
+    if(is_unseen, NULL, coalesce(costs.output_tokens, 0)) AS output_tokens,
+    multiIf(is_unseen AND is_unused, NULL, is_unused, toDecimal128(0, 18), costs.usd) AS cost_usd,
+    multiIf(is_unseen AND is_unused, NULL, is_unused, toDecimal128(0, 18), costs.usd_low) AS cost_low_usd,
+    multiIf(is_unseen AND is_unused, NULL, is_unused, toDecimal128(0, 18), costs.usd_high) AS cost_high_usd,
+    multiIf(is_unseen AND is_unused, NULL, is_unused, toDecimal128(0, 18), costs.carried_usd) AS carried_cost_usd,
     coalesce(unpriced_quantity, 0) AS unpriced_quantity,
     turns_covered / nullIf(turns_with_output, 0) AS usage_coverage,
     -- Without a usage frame after a resume nobody knows: NULL, not false.
