@@ -148,6 +148,15 @@ class Attribute(StrEnum):
     TOKEN_MODALITY = "gen_ai.token.modality"  # noqa: S105 - tokens of a model, no secret
 
 
+class Span(StrEnum):
+    """Span names; the model or the tool follows where the conventions say so."""
+
+    CONNECTION = "gemini_live.connection"
+    SETUP = "setup"
+    INFERENCE = "realtime_inference"
+    TOOL = "execute_tool"
+
+
 class Metric(StrEnum):
     """Metric names."""
 

@@ -1,40 +1,19 @@
-"""Shared by the collector's tests: one embedded engine for the whole run, and fresh processes for all others.
+"""Shared by the collector's tests: keys of their own in the shared store, and fresh processes for all others.
 
-chDB has one data directory per process, so every test in this process shares the fixture ``store`` and tells
-its rows apart by a key of its own (``unique``); whoever needs another directory runs it in ``python``.
+chDB has one data directory per process: whoever needs another one than the fixture ``store`` runs it in
+``python``.
 """
 
 import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from livemeter_collector.store.contract import Store
-from livemeter_collector.store.migrate import migrate
-from livemeter_collector.store.open import open_embedded
-
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="session")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data directory of the fixture ``store``."""
-    return tmp_path_factory.mktemp("livemeter") / "data"
-
-
-@pytest.fixture(scope="session")
-def store(data_dir: Path) -> Iterator[Store]:
-    """The embedded engine with every migration and view; open for the whole run."""
-    opened = open_embedded(data_dir)
-    try:
-        migrate(opened)
-        yield opened
-    finally:
-        opened.close()
 
 
 @pytest.fixture

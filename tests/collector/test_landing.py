@@ -3,8 +3,9 @@
 The expected rows are written out here by hand, from what the contrib clickhouseexporter inserts.
 """
 
-import datetime
+import datetime as dt
 import random
+from decimal import Decimal
 
 import pytest
 from google.protobuf.message import Message
@@ -13,14 +14,14 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 from opentelemetry.proto.metrics.v1.metrics_pb2 import ScopeMetrics
+from tests.collector.otlp_messages import any_value, key_values, logs_request
 
 from livemeter_collector.store.contract import Signal, Store
-from tests.collector.otlp_messages import any_value, key_values, logs_request
 
 NOON_NS = 1_763_726_400_123_456_789
 """2025-11-21 12:00:00.123456789 UTC."""
-NOON = datetime.datetime(2025, 11, 21, 12, 0, 0, 123456, datetime.UTC)
-EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+NOON = dt.datetime(2025, 11, 21, 12, 0, 0, 123456, dt.UTC)
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 TRACE_ID = bytes(range(0xA0, 0xB0))
 SPAN_ID = bytes(range(0xF0, 0xF8))
 MAP = "Map(LowCardinality(String), String)"
@@ -154,7 +155,8 @@ def test_landing_tables_have_exactly_the_exporters_columns(
     store: Store, table: str, columns: dict[str, str]
 ) -> None:
     described = store.query(
-        "SELECT name, type FROM system.columns WHERE database = 'livemeter' AND table = {table:String} ORDER BY position",
+        "SELECT name, type FROM system.columns WHERE database = 'livemeter' AND table = {table:String}"
+        " ORDER BY position",
         {"table": table},
     )
     assert dict(described.rows) == columns
@@ -285,25 +287,15 @@ def test_every_kind_of_value_in_body_and_attributes(store: Store, unique: str) -
 
 
 def go_float(value: float) -> str:
-    """Write a finite double as Go's encoding/json does: shortest digits, e-notation below 1e-6 and from 1e21."""
-    digits, _, exponent = (
-        f"{value!r}e0".replace("e0", "", 1).partition("e") if "e" in repr(value) else (repr(value), "", "0")
-    )
-    mantissa, _, fraction = digits.lstrip("-").partition(".")
-    fraction = "" if fraction == "0" else fraction
-    number = (mantissa + fraction).lstrip("0") or "0"
-    point = int(exponent or 0) - len(fraction)
-    number, point = number.rstrip("0") or "0", point + len(number) - len(number.rstrip("0"))
-    sign = "-" if value < 0 else ""
+    """Write a finite double as Go's encoding/json: shortest digits, e-notation below 1e-6 and from 1e21."""
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    number, point = "".join(map(str, digits)), int(exponent)
+    minus = "-" if sign else ""
     magnitude = point + len(number) - 1
     if abs(value) < 1e-6 or abs(value) >= 1e21:
-        rest = f".{number[1:]}" if number[1:] else ""
-        return f"{sign}{number[0]}{rest}e{'+' if magnitude >= 0 else '-'}{abs(magnitude)}"
-    if point >= 0:
-        return sign + number + "0" * point
-    if magnitude >= 0:
-        return f"{sign}{number[: magnitude + 1]}.{number[magnitude + 1 :]}"
-    return f"{sign}0.{'0' * (-magnitude - 1)}{number}"
+        fraction = f".{number[1:]}" if number[1:] else ""
+        return f"{minus}{number[0]}{fraction}e{magnitude:+d}"
+    return minus + format(Decimal((0, digits, point)), "f")
 
 
 def test_doubles_are_written_as_go_writes_them(store: Store, unique: str) -> None:
@@ -342,7 +334,8 @@ def test_a_repeated_key_keeps_both_entries_and_the_first_names_the_service(store
     request = logs_request(["a"], unique)
     request.resource_logs[0].resource.attributes.extend(key_values({"service.name": "second"}))
     insert(store, request, unique)
-    keys = "SELECT arrayStringConcat(mapValues(ResourceAttributes), ' ') FROM logs WHERE ServiceName = {service:String}"
+    values = "arrayStringConcat(mapValues(ResourceAttributes), ' ')"
+    keys = f"SELECT {values} FROM logs WHERE ServiceName = {{service:String}}"
     assert texts(store, keys, unique) == [f"{unique} second"]
 
 
@@ -520,7 +513,7 @@ def common_columns(service: str, name: str) -> dict[str, object]:
     }
 
 
-NO_EXEMPLARS: dict[str, object] = dict.fromkeys(EXEMPLARS, [])
+NO_EXEMPLARS: dict[str, object] = {name: [] for name in EXEMPLARS}
 ONE_EXEMPLAR: dict[str, object] = {
     "Exemplars.FilteredAttributes": [{"f": "1"}],
     "Exemplars.TimeUnix": [NOON],

@@ -73,7 +73,8 @@ def test_an_empty_database_gets_everything_in_order_and_it_is_recorded(
         (2, "column"),
     ]
     (line,) = database.rows(
-        "SELECT name, length(checksum), applied_at > now() - 60, livemeter_version FROM livemeter.schema_views"
+        "SELECT name, length(checksum), applied_at > now() - 60, livemeter_version"
+        " FROM livemeter.schema_views"
     )
     assert line[:3] == ("v", 64, 1)
     assert re.fullmatch(r"\d+\.\d+\.\d+.*", str(line[3]))
@@ -97,7 +98,7 @@ def test_only_what_is_new_is_applied(database: Elsewhere, tmp_path: Path) -> Non
 
 
 def test_a_crash_between_a_statement_and_its_record_is_made_good(database: Elsewhere, tmp_path: Path) -> None:
-    function = f"CREATE FUNCTION {database._database}_f AS (x) -> x + 1"  # noqa: SLF001 - functions have no database
+    function = f"CREATE FUNCTION {database._database}_f AS (x) -> x + 1"
     wanted = schema(tmp_path, {"0001_table": TABLE, "0002_function": function, "0003_column": COLUMN})
     for last in ("CREATE TABLE livemeter.t", "CREATE FUNCTION"):
         database.break_after = last
@@ -105,7 +106,7 @@ def test_a_crash_between_a_statement_and_its_record_is_made_good(database: Elsew
             migrate(database, wanted)
     database.break_after = None
     assert migrate(database, wanted) == ["applied 0002 function", "applied 0003 column"]
-    database.command(f"DROP FUNCTION {database._database}_f")  # noqa: SLF001
+    database.command(f"DROP FUNCTION {database._database}_f")
 
 
 def test_a_failed_migration_is_named_and_those_before_it_stay(database: Elsewhere, tmp_path: Path) -> None:
@@ -169,7 +170,7 @@ def test_a_changed_view_is_made_again_with_those_that_read_it(database: Elsewher
 
 
 def test_a_failed_view_is_named(database: Elsewhere, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="^view v: "):
+    with pytest.raises(StoreError, match=r"^view v: "):
         migrate(database, schema(tmp_path, {}, {"v": VIEW.format("v", "x FROM livemeter.nothing")}))
 
 

@@ -1,6 +1,6 @@
 """The embedded engine: what a call answers, what it never leaves behind, and what survives."""
 
-import datetime
+import datetime as dt
 import itertools
 import os
 import signal
@@ -12,9 +12,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from tests.collector.otlp_messages import logs_request
 
 from livemeter_collector.store.contract import PoisonError, Signal, Store, StoreError
-from tests.collector.otlp_messages import logs_request
 
 FAILS_WHILE_RUNNING = "SELECT number, throwIf(number = 200000, 'halfway') FROM numbers(300000)"
 """By then it has put rows out, which chDB prepends to the next answer on the same connection."""
@@ -45,7 +45,7 @@ def test_values_come_as_python_types_and_times_as_utc(store: Store) -> None:
         " toDateTime64('2026-01-02 03:04:05.678901', 9) AS t, map('a', 1) AS m, [1, 2] AS a, NULL AS n"
     )
     assert table.columns == ("i", "s", "d", "t", "m", "a", "n")
-    moment = datetime.datetime(2026, 1, 2, 3, 4, 5, 678901, datetime.UTC)
+    moment = dt.datetime(2026, 1, 2, 3, 4, 5, 678901, dt.UTC)
     assert table.rows == ((1, "x", Decimal("0.000000000000000001"), moment, {"a": 1}, [1, 2], None),)
 
 
@@ -243,9 +243,10 @@ unfinished = store.stream("SELECT number FROM system.numbers", "TSV")
 next(unfinished)
 store.close()
 store.close()
-for call in (lambda: store.query("SELECT 1"), lambda: store.command("SELECT 1"), lambda: next(store.stream("SELECT 1", "TSV"))):
+calls = store.query, store.command, lambda sql: next(store.stream(sql, "TSV"))
+for call in calls:
     try:
-        call()
+        call("SELECT 1")
     except StoreError as error:
         print(error)
 print(list(unfinished))
@@ -365,7 +366,7 @@ store.close()
         tmp_path / "data",
         TZ="America/New_York",
     )
-    epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
     assert told.splitlines() == [
         repr((epoch, "1970-01-01 00:00:00", "UTC")),
         repr(b"1970-01-01 00:00:00\tUTC\n"),

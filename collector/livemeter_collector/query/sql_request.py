@@ -64,7 +64,7 @@ class SqlRequest:
 
 
 def read_request(url: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> SqlRequest:
-    """Put a request together; the statement is the URL's ``query``, the body, or the one followed by the other.
+    """Put a request together; the statement is the URL's ``query``, the body, or the one behind the other.
 
     Raises:
         StoreError: there is no statement, it is not UTF-8, or the client wants ClickHouse's own compression.

@@ -9,9 +9,10 @@ Every call is one request with its own settings and no session, so that one clie
 import contextlib
 import re
 import threading
+import uuid
 from collections.abc import Callable, Generator, Mapping
 from typing import cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from clickhouse_connect import get_client
 from clickhouse_connect.driver.client import Client
@@ -69,7 +70,7 @@ class ServerStore:
         """Insert one or several concatenated requests and return when the server has stored them."""
         if not body:
             return
-        settings = insert_settings(token, self._known_settings) | {
+        settings = self._changeable(insert_settings(token, self._known_settings)) | {
             "format_schema_source": "string",
             "format_schema": schema_of(signal),
             "format_schema_message_name": message_of(signal),
@@ -99,21 +100,27 @@ class ServerStore:
         settings: Mapping[str, str] | None = None,
     ) -> ByteStream:
         """Answer a SELECT as bytes, read-only, as they arrive."""
-        wanted = self._changeable({**(settings or {}), "readonly": "1"})
+        query_id = str(uuid.uuid4())
+        limits = self._changeable({**(settings or {}), "readonly": "1"})
         opened: list[HTTPResponse] = []
 
         def request() -> HTTPResponse:
             # clickhouse-connect would put its own database over the one among the settings.
-            stream = self._client.raw_stream(
-                sql, bindable(parameters), {"database": DATABASE} | wanted, output_format, use_database=False
+            transport = {"database": DATABASE} | limits | {"query_id": query_id}
+            raw = self._client.raw_stream(
+                sql, bindable(parameters), transport, output_format, use_database=False
             )
-            return cast("HTTPResponse", stream)
+            opened.append(cast("HTTPResponse", raw))
+            return opened[0]
 
         def stop() -> None:
+            # Before the server has answered there is no response to shut, only a query to kill.
+            with contextlib.suppress(ClickHouseError, HTTPError):
+                self._client.command("KILL QUERY WHERE query_id = {id:String} ASYNC", {"id": query_id})
             for response in opened:
                 response.shutdown()
 
-        return QueryStream(self._chunks(request, opened), stop)
+        return QueryStream(self._chunks(request), stop)
 
     def close(self) -> None:
         """Close the connections; what is in flight ends with an error."""
@@ -121,12 +128,9 @@ class ServerStore:
             self._closed.set()
             self._client.close()
 
-    def _chunks(self, request: Callable[[], HTTPResponse], opened: list[HTTPResponse]) -> Generator[bytes]:
-        with self._errors():
-            response = request()
-            opened.append(response)
-            with contextlib.closing(response):
-                yield from _without_exception(response)
+    def _chunks(self, request: Callable[[], HTTPResponse]) -> Generator[bytes]:
+        with self._errors(), contextlib.closing(request()) as response:
+            yield from _without_exception(response)
 
     @contextlib.contextmanager
     def _errors(self, *, inserting: bool = False) -> Generator[None]:
@@ -154,14 +158,15 @@ class ServerStore:
 
 def _connect(url: str, answer_timeout_s: int) -> Client:
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    port = _port(parts)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port is None:
         raise StoreError(f"not a ClickHouse address: {_without_password(url)}: write http://host:8123")
     # A proxy from the environment is for the world outside, not for this machine.
     pool = get_pool_manager() if parts.hostname in _LOOPBACK else None
     client = get_client(
         interface=parts.scheme,
         host=parts.hostname,
-        port=parts.port or (8443 if parts.scheme == "https" else 8123),
+        port=port,
         username=unquote(parts.username or "default"),
         password=unquote(parts.password or ""),
         proxy_path=parts.path,
@@ -175,6 +180,13 @@ def _connect(url: str, answer_timeout_s: int) -> Client:
     # Not when connecting: there may be no such database yet.
     client.database = DATABASE
     return client
+
+
+def _port(parts: SplitResult) -> int | None:
+    try:
+        return parts.port or (8443 if parts.scheme == "https" else 8123)
+    except ValueError:
+        return None
 
 
 def _without_password(url: str) -> str:

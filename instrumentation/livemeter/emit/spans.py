@@ -23,6 +23,7 @@ from livemeter.observer.facts import (
     UsageReported,
 )
 from livemeter.vocabulary import Attribute, ToolStatus
+from livemeter.vocabulary import Span as SpanName
 
 TRAILING_USAGE_NS = 2_000_000_000
 """How long the span of a generation waits for usage frames that trail its turn's end. They come within
@@ -47,7 +48,7 @@ class ConnectionSpans:
     def __init__(self, tracer: Tracer, parent: Context, opened_at_ns: int, attributes: Attributes) -> None:
         self._tracer = tracer
         self._root = tracer.start_span(
-            "gemini_live.connection",
+            SpanName.CONNECTION,
             context=parent,
             kind=SpanKind.CLIENT,
             start_time=opened_at_ns,
@@ -80,7 +81,7 @@ class ConnectionSpans:
         if fact.setup.response_modalities:
             self._output_type = "speech" if "AUDIO" in fact.setup.response_modalities else "text"
         self._root.set_attributes(attributes)
-        span = self._child("setup", SpanKind.INTERNAL, fact.opened_at_ns, attributes)
+        span = self._child(SpanName.SETUP, SpanKind.INTERNAL, fact.opened_at_ns, attributes)
         span.end(_later(fact.opened_at_ns, fact.setup_ms))
 
     def _closed(self, fact: ConnectionClosed, attributes: Attributes) -> None:
@@ -96,8 +97,8 @@ class ConnectionSpans:
     def _tool_call(self, fact: ToolCallEnded, attributes: Attributes) -> None:
         if fact.called_at_ns is None or fact.responded_at_ns is None or fact.latency_ms is None:
             return
-        operation: Attributes = {Attribute.OPERATION: "execute_tool"}
-        name = f"execute_tool {fact.name}".rstrip()
+        operation: Attributes = {Attribute.OPERATION: SpanName.TOOL.value}
+        name = f"{SpanName.TOOL} {fact.name}".rstrip()
         span = self._child(name, SpanKind.INTERNAL, fact.called_at_ns, {**attributes, **operation})
         if fact.status in _FAILED_CALLS:
             _failed(span, fact.status.value, "")
@@ -111,9 +112,9 @@ class ConnectionSpans:
             self._forget_tokens(fact.turn)
             return
         model = attributes.get(Attribute.MODEL, "")
-        name = f"realtime_inference {model}".rstrip()
+        name = f"{SpanName.INFERENCE} {model}".rstrip()
         span = self._child(name, SpanKind.CLIENT, fact.first_output_at_ns, attributes)
-        span.set_attribute(Attribute.OPERATION, "realtime_inference")
+        span.set_attribute(Attribute.OPERATION, SpanName.INFERENCE.value)
         span.set_attribute(Attribute.FINISH_REASONS, (fact.end_reason.value,))
         if self._output_type:
             span.set_attribute(Attribute.OUTPUT_TYPE, self._output_type)
