@@ -41,8 +41,10 @@ def narrow_port(store: Store) -> Iterator[int]:
 
 
 def running(store: Store, text: str) -> bool:
-    # The question itself has the text as a parameter only.
-    sql = "SELECT count() FROM system.processes WHERE position(query, {text:String}) > 0"
+    sql = (
+        "SELECT count() FROM system.processes"
+        " WHERE position(query, {text:String}) > 0 AND query NOT LIKE '%system.processes%'"
+    )
     return bool(store.query(sql, {"text": text}).rows[0][0])
 
 

@@ -7,7 +7,8 @@ from livemeter_collector.store.errors import insert_error, query_error
 
 TRUNCATED = (
     "Streaming insert finish failed: Code: 33. DB::Exception: Cannot read all data. Bytes read: 14."
-    " Bytes expected: 16: (at row 1)\n: While executing ProtobufRowInputFormat. (CANNOT_READ_ALL_DATA) (version 26.9.2.1)"
+    " Bytes expected: 16: (at row 1)\n: While executing ProtobufRowInputFormat. (CANNOT_READ_ALL_DATA)"
+    " (version 26.9.2.1)"
 )
 TWICE = (
     "Code: 47. DB::Exception: Code: 47. DB::Exception: Unknown identifier x. (UNKNOWN_IDENTIFIER)"

@@ -29,9 +29,10 @@ TRANSPORT = {"database", "query_id", "session_id", "wait_end_of_query", "query"}
 class WritableServer:
     """The collector's endpoint, but INSERT runs on the engine of this process with the URL's settings."""
 
-    def __init__(self, store: Store, engine: Path) -> None:
+    def __init__(self, store: Store, engine: Path, schemas: Path) -> None:
         self._reading = create_sql_app(store)
         self._engine = str(engine)
+        self._schemas = schemas
         self.answer_next: Response | None = None
         """In place of the next insert."""
         self.inserts: list[dict[str, str]] = []
@@ -70,9 +71,8 @@ class WritableServer:
         self.inserts.append(settings)
         head, _, data = body.partition(b"\n")
         statement, _, output_format = head.decode().rpartition(" FORMAT ")
-        assigned = ", ".join(
-            f"{name} = {quoted(value)}" for name, value in settings.items() if name not in TRANSPORT
-        )
+        engine_settings = self._with_schema_file(settings)
+        assigned = ", ".join(f"{name} = {quoted(value)}" for name, value in engine_settings.items())
         connection: Any = chdb.connect(self._engine)
         try:
             with connection.send_insert(f"{statement} SETTINGS {assigned}", output_format) as insert:
@@ -85,6 +85,15 @@ class WritableServer:
             connection.close()
         return PlainTextResponse("")
 
+    def _with_schema_file(self, settings: dict[str, str]) -> dict[str, str]:
+        """Give the engine the schema's text as a file; a server keeps it so in a place of its own."""
+        engine_settings = {name: value for name, value in settings.items() if name not in TRANSPORT}
+        assert engine_settings.pop("format_schema_source") == "string"
+        message = engine_settings.pop("format_schema_message_name")
+        schema = self._schemas / f"{message}.proto"
+        schema.write_text(engine_settings["format_schema"])
+        return engine_settings | {"format_schema": f"{schema}:{message}"}
+
 
 def quoted(value: str) -> str:
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
@@ -96,8 +105,8 @@ def failed(text: str, code: int, status: int = 500) -> Response:
 
 
 @pytest.fixture(scope="module")
-def server(store: Store, data_dir: Path) -> WritableServer:
-    return WritableServer(store, data_dir / ENGINE_DIRECTORY)
+def server(store: Store, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> WritableServer:
+    return WritableServer(store, data_dir / ENGINE_DIRECTORY, tmp_path_factory.mktemp("schemas"))
 
 
 @pytest.fixture(scope="module")
@@ -107,9 +116,7 @@ def port(server: WritableServer) -> Iterator[int]:
 
 
 @pytest.fixture
-def remote(port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    # The engine keeps a schema that comes as text in the current directory; a server has a place for that.
-    monkeypatch.chdir(tmp_path)
+def remote(port: int) -> Iterator[Store]:
     with contextlib.closing(open_server(f"http://somebody:secret@127.0.0.1:{port}/")) as opened:
         yield opened
 

@@ -1,6 +1,7 @@
 """``livemeter demo``: scripted Gemini Live sessions, run for real on this machine, priced and explained."""
 
 import argparse
+import importlib.util
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -23,6 +24,10 @@ from livemeter_collector.show.output import Form
 from livemeter_collector.show.picture import as_svg
 from livemeter_collector.show.report import each_close_table, session_costs_table, sessions_table
 from livemeter_collector.store.contract import StoreError, Table
+
+if importlib.util.find_spec("google.genai") is None:
+    # The application that needs it is another process; this one says so before anything is started.
+    raise ModuleNotFoundError("No module named 'google.genai'", name="google.genai")
 
 SHOWN_SESSION = "conversation"
 """The session whose tokens and cost are shown by direction and modality."""

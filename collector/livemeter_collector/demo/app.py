@@ -21,6 +21,7 @@ from google.genai import errors, live, types
 from google.oauth2.credentials import Credentials
 
 import livemeter
+from livemeter_collector.demo import SESSIONS
 
 DEVELOPER_MODEL = "gemini-3.8-live"
 OLDER_DEVELOPER_MODEL = "gemini-2.5-flash-native-audio-preview-12-2025"
@@ -135,18 +136,6 @@ async def two_at_once() -> None:
     )
 
 
-SESSIONS: tuple[Callable[[], Awaitable[None]], ...] = (
-    conversation,
-    tools,
-    go_away,
-    forgotten,
-    wrong_backend,
-    gaps,
-    cut,
-    two_at_once,
-)
-
-
 @asynccontextmanager
 async def _developer(model: str, config: Config) -> AsyncGenerator[live.AsyncSession]:
     async with genai.Client().aio as client, _opened(client, model, config) as session:
@@ -226,13 +215,14 @@ async def _listen_until_go_away(session: live.AsyncSession) -> str | None:
 
 
 async def _main() -> None:
-    for number, play in enumerate(SESSIONS, start=1):
+    for name in SESSIONS:
+        play: Callable[[], Awaitable[None]] = globals()[name]
         outcome = "ended"
         try:
             await play()
         except errors.APIError as error:
             outcome = f"closed with {error.code}"
-        sys.stdout.write(json.dumps({"number": number, "session": play.__name__, "outcome": outcome}) + "\n")
+        sys.stdout.write(json.dumps({"session": name, "outcome": outcome}) + "\n")
         sys.stdout.flush()
 
 

@@ -17,7 +17,7 @@ from importlib import resources
 from pathlib import Path
 
 from livemeter.testing import FakeLiveServer, load_scripts
-from livemeter_collector.demo.app import SESSIONS
+from livemeter_collector.demo import SESSIONS
 from livemeter_collector.query.reader import Reader, open_reader
 from livemeter_collector.store.lock import Announcement, running_collector
 
@@ -48,8 +48,13 @@ def run_demo(data_dir: Path, progress: Progress) -> Generator[Reader]:
     """Run every scripted session and yield a reader of what was learnt; the collector still runs.
 
     Raises:
-        DemoError: a part did not start, the application failed, or not everything was stored.
+        DemoError: the directory has something in it, a part did not start, the application failed, or not
+            everything was stored.
     """
+    if data_dir.exists() and any(data_dir.iterdir()):
+        raise DemoError(
+            f"{data_dir} is not empty, and the demo's sessions would mix with it: name a new directory"
+        )
     total = len(SESSIONS) + 2
     with _collector(data_dir) as collector:
         progress(Step(1, total, "collector started"))
