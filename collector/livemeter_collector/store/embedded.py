@@ -78,7 +78,7 @@ class EmbeddedStore:
         path: Path,
         *,
         read_only: bool = False,
-        memory_bytes: int = MEMORY_BYTES,
+        memory_bytes: int | None = None,
         on_close: Callable[[], None] = lambda: None,
     ) -> None:
         """Start the engine on a directory that nobody else uses.
@@ -86,7 +86,7 @@ class EmbeddedStore:
         Args:
             path: the engine's directory; created if missing.
             read_only: refuse everything that writes.
-            memory_bytes: cap on the engine's memory.
+            memory_bytes: cap on the engine's memory; MEMORY_BYTES, or half of a small machine's memory.
             on_close: called once, when the engine has stopped.
 
         Raises:
@@ -100,7 +100,7 @@ class EmbeddedStore:
         self._streams: weakref.WeakSet[QueryStream] = weakref.WeakSet()
         self._idle_clients: deque[Client] = deque()
         # Opened for good: while one connection is open, others need no options.
-        self._anchor = _start(self._path, memory_bytes)
+        self._anchor = _start(self._path, memory_bytes or min(MEMORY_BYTES, _physical_memory_bytes() // 2))
         try:
             self._prepare()
         except BaseException:
@@ -234,8 +234,9 @@ class EmbeddedStore:
                 yield empty_block(_columns(connection, sql, texts))
 
     def _kill(self, label: str) -> None:
-        with contextlib.closing(_open(str(self._path))) as connection:
-            _execute(connection, f"KILL QUERY WHERE Settings['log_comment'] = '{label}' ASYNC", "Null")
+        # Whoever wants a query ended asks again until it has; one attempt may fail.
+        with contextlib.suppress(StoreError), contextlib.closing(_open(str(self._path))) as connection:
+            _execute(connection, f"KILL QUERY WHERE Settings['log_comment'] = '{label}' ASYNC")
 
 
 def _usable(path: Path) -> Path:
@@ -248,13 +249,22 @@ def _usable(path: Path) -> Path:
     return resolved
 
 
+def _physical_memory_bytes() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 def _refuse_fork() -> None:
     if os.getpid() != _home_process:
         raise StoreError("the embedded engine cannot be used in a forked process: start a new one (spawn)")
 
 
 def _start(path: Path, memory_bytes: int) -> Any:
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"cannot use {path}: {error.strerror}: name another directory with --data"
+        ) from error
     with resources.as_file(resources.files(__package__ or "") / "engine.xml") as configuration:
         options = {"config-file": str(configuration), "max_server_memory_usage": str(memory_bytes)}
         return _open(f"{path}?{urlencode(options, safe='/')}")

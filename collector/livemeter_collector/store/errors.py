@@ -36,6 +36,7 @@ DAMAGED_BYTES = frozenset(
 
 PASSING = frozenset(
     {
+        75,  # CANNOT_WRITE_TO_FILE_DESCRIPTOR
         173,  # CANNOT_ALLOCATE_MEMORY
         202,  # TOO_MANY_SIMULTANEOUS_QUERIES
         204,  # CANNOT_FSYNC
