@@ -7,7 +7,7 @@ VENV_GENAI_2 := .venv-genai-2
 STAMP_GENAI_2 := $(VENV_GENAI_2)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-genai-2 check format lint types contracts picture lock clean
+.PHONY: help install demo test test-genai-2 check format lint types contracts bench picture lock clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -49,12 +49,16 @@ lint: $(STAMP)  ## formatting and lint, without changing anything
 
 types: $(STAMP)  ## mypy strict and pyright strict
 	$(BIN)/mypy
+	$(BIN)/mypy tests
 	$(BIN)/pyright
 
 contracts: $(STAMP)  ## who may import whom
 	$(BIN)/lint-imports
 
 check: lint types contracts test  ## the whole gate
+
+bench: $(STAMP)  ## what observing costs google-genai's own client, as ratios
+	$(BIN)/python benchmarks/instrumentation.py
 
 picture: $(STAMP)  ## the README's picture of the demo, made anew
 	$(BIN)/livemeter demo --svg docs/demo.svg >/dev/null

@@ -3,8 +3,12 @@
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
+from typing import cast
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from livemeter_collector.receive.schema import REQUESTS
 from livemeter_collector.store.contract import (
@@ -94,11 +98,26 @@ def record_names(signal: Signal, body: bytes) -> list[str]:
         raise PoisonError(str(error)) from error
     match signal:
         case Signal.LOGS:
-            scopes = (scope for resource in request.resource_logs for scope in resource.scope_logs)
-            return [record.body.string_value for scope in scopes for record in scope.log_records]
+            return _log_names(request)
         case Signal.TRACES:
-            scopes = (scope for resource in request.resource_spans for scope in resource.scope_spans)
-            return [span.name for scope in scopes for span in scope.spans]
+            return _span_names(request)
         case Signal.METRICS:
-            scopes = (scope for resource in request.resource_metrics for scope in resource.scope_metrics)
-            return [metric.name for scope in scopes for metric in scope.metrics]
+            return _metric_names(request)
+
+
+def _log_names(request: Message) -> list[str]:
+    resources = cast(ExportLogsServiceRequest, request).resource_logs
+    scopes = (scope for resource in resources for scope in resource.scope_logs)
+    return [record.body.string_value for scope in scopes for record in scope.log_records]
+
+
+def _span_names(request: Message) -> list[str]:
+    resources = cast(ExportTraceServiceRequest, request).resource_spans
+    scopes = (scope for resource in resources for scope in resource.scope_spans)
+    return [span.name for scope in scopes for span in scope.spans]
+
+
+def _metric_names(request: Message) -> list[str]:
+    resources = cast(ExportMetricsServiceRequest, request).resource_metrics
+    scopes = (scope for resource in resources for scope in resource.scope_metrics)
+    return [metric.name for scope in scopes for metric in scope.metrics]

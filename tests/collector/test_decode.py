@@ -3,6 +3,7 @@ import json
 import math
 import sys
 import zlib
+from collections.abc import Callable
 
 import pytest
 from google.protobuf.json_format import MessageToDict
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import SeverityNumber
 
 from livemeter_collector.ingest.request import (
     REASON_LIMIT_CHARACTERS,
@@ -29,6 +31,8 @@ if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
+
+Compress = Callable[[bytes], bytes]
 
 
 def logs_request(*bodies: str) -> ExportLogsServiceRequest:
@@ -87,18 +91,22 @@ def test_an_empty_body_is_an_empty_request(signal: Signal) -> None:
         ("gzip", lambda data: gzip.compress(data[:9]) + gzip.compress(data[9:])),
     ],
 )
-def test_every_content_encoding_gives_the_same_request(encoding, compress) -> None:
+def test_every_content_encoding_gives_the_same_request(encoding: str, compress: Compress) -> None:
     body = logs_request("one").SerializeToString()
     assert decode(Signal.LOGS, PROTOBUF, encoding, compress(body)) == Request(body, 1)
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, zlib.compress, zstd.compress])
-def test_a_body_that_expands_beyond_the_limit_is_too_large(compress) -> None:
-    encoding = {gzip.compress: "gzip", zlib.compress: "deflate", zstd.compress: "zstd"}[compress]
+def test_a_body_that_expands_beyond_the_limit_is_too_large(compress: Compress) -> None:
+    encodings: dict[Compress, str] = {
+        gzip.compress: "gzip",
+        zlib.compress: "deflate",
+        zstd.compress: "zstd",
+    }
     bomb = compress(bytes(10_000_000))
     assert len(bomb) < 20_000
     with pytest.raises(TooLargeError, match="over 1000 bytes"):
-        decode(Signal.LOGS, PROTOBUF, encoding, bomb, limit_bytes=1000)
+        decode(Signal.LOGS, PROTOBUF, encodings[compress], bomb, limit_bytes=1000)
 
 
 def test_the_limit_itself_is_still_taken() -> None:
@@ -112,8 +120,12 @@ def test_the_limit_itself_is_still_taken() -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
 def test_compressed_bytes_that_are_cut_short_or_wrong_are_malformed(encoding: str) -> None:
-    compress = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstd.compress}[encoding]
-    body = compress(logs_request("one" * 100).SerializeToString())
+    compressors: dict[str, Compress] = {
+        "gzip": gzip.compress,
+        "deflate": zlib.compress,
+        "zstd": zstd.compress,
+    }
+    body = compressors[encoding](logs_request("one" * 100).SerializeToString())
     with pytest.raises(MalformedError, match="too early"):
         decode(Signal.LOGS, PROTOBUF, encoding, body[:-3])
     with pytest.raises(MalformedError):
@@ -169,7 +181,9 @@ def test_random_bytes_are_judged_as_protobuf_judges_them(signal: Signal, body: b
     st.sampled_from(["", "gzip", "deflate", "zstd"]),
     st.binary(max_size=200) | st.text(alphabet='{}[]":,1a\\u', max_size=60).map(str.encode),
 )
-def test_no_bytes_make_decoding_fail_in_another_way(signal, content_type, encoding, body) -> None:
+def test_no_bytes_make_decoding_fail_in_another_way(
+    signal: Signal, content_type: str, encoding: str, body: bytes
+) -> None:
     try:
         reason = str(decode(signal, content_type, encoding, body).records)
     except RequestError as error:
@@ -281,7 +295,7 @@ def test_json_and_protobuf_of_the_same_request_decode_to_the_same_bytes(data: st
     record.trace_id = data.draw(st.binary(max_size=16))
     record.span_id = data.draw(st.binary(max_size=8))
     record.time_unix_nano = data.draw(st.integers(0, 2**64 - 1))
-    record.severity_number = data.draw(st.integers(0, 24))
+    record.severity_number = SeverityNumber.ValueType(data.draw(st.integers(0, 24)))
     record.attributes.add(key=data.draw(st.text())).value.double_value = data.draw(numbers)
     record.attributes.add(key="b").value.bytes_value = data.draw(st.binary())
     document = MessageToDict(request, use_integers_for_enums=True)

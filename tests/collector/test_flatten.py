@@ -2,9 +2,10 @@ import base64
 import json
 import math
 from decimal import Decimal
+from typing import Protocol
 
 import pytest
-from google.protobuf.message import Message
+from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -30,8 +31,16 @@ def value_of(content: object) -> AnyValue:
         return AnyValue(kvlist_value=KeyValueList(values=pairs))
     if content is None:
         return AnyValue()
-    arms = {bool: "bool", int: "int", float: "double", str: "string", bytes: "bytes"}
-    return AnyValue(**{f"{arms[type(content)]}_value": content})
+    arms: dict[type[object], str] = {
+        bool: "bool",
+        int: "int",
+        float: "double",
+        str: "string",
+        bytes: "bytes",
+    }
+    value = AnyValue()
+    setattr(value, f"{arms[type(content)]}_value", content)
+    return value
 
 
 @pytest.mark.parametrize(
@@ -102,7 +111,7 @@ def test_any_nested_value_reads_back_as_itself_with_sorted_keys(content: object)
         assert keys == sorted(keys)
 
 
-class _Pairs(list):
+class _Pairs(list[tuple[str, object]]):
     """A JSON object as its pairs in order."""
 
 
@@ -114,7 +123,14 @@ def _objects(content: object) -> list[_Pairs]:
     return []
 
 
-def _attribute(message: Message) -> AnyValue:
+class _Holder(Protocol):
+    """A message that has attributes."""
+
+    @property
+    def attributes(self) -> RepeatedCompositeFieldContainer[KeyValue]: ...
+
+
+def _attribute(message: _Holder) -> AnyValue:
     return message.attributes.add(key="k").value
 
 
@@ -136,7 +152,7 @@ def traces_with_values() -> tuple[ExportTraceServiceRequest, list[AnyValue]]:
     resource = request.resource_spans.add()
     scope = resource.scope_spans.add()
     span = scope.spans.add()
-    holders = [resource.resource, scope.scope, span, span.events.add(), span.links.add()]
+    holders: list[_Holder] = [resource.resource, scope.scope, span, span.events.add(), span.links.add()]
     return request, [_attribute(holder) for holder in holders]
 
 

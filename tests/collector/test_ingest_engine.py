@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from typing import cast
 
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
@@ -26,7 +27,9 @@ TABLES = {
 }
 
 
-async def submit(store: Store, *requests: Request, signal: Signal = Signal.LOGS) -> list[object]:
+async def submit(
+    store: Store, *requests: Request, signal: Signal = Signal.LOGS
+) -> list[BaseException | None]:
     """Submit requests together and return what became of each."""
     writer = Writer(store, Limits(window_s=0.05))
     writer.start()
@@ -118,7 +121,8 @@ def fill(message: Message, chance: random.Random, level: int = 0) -> None:
             continue
         if field.message_type is None:
             values = [
-                edge_value(field, chance) for _ in range(chance.randint(0, 3) if field.is_repeated else 1)
+                edge_value(cast(FieldDescriptor, field), chance)
+                for _ in range(chance.randint(0, 3) if field.is_repeated else 1)
             ]
             if field.is_repeated:
                 getattr(message, field.name).extend(values)
@@ -141,6 +145,11 @@ def edge_value(field: FieldDescriptor, chance: random.Random) -> object:
             return chance.choice(DOUBLES)
         case FieldDescriptor.CPPTYPE_BOOL:
             return chance.random() < 0.5
+        case _:
+            return edge_integer(field, chance)
+
+
+def edge_integer(field: FieldDescriptor, chance: random.Random) -> int:
     unsigned = field.cpp_type in {FieldDescriptor.CPPTYPE_UINT32, FieldDescriptor.CPPTYPE_UINT64}
     wide = field.cpp_type in {FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64}
     bits = 64 if wide else 32

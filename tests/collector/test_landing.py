@@ -13,7 +13,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
-from opentelemetry.proto.metrics.v1.metrics_pb2 import ScopeMetrics
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, ScopeMetrics
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from tests.collector.otlp_messages import any_value, key_values, logs_request
 
 from livemeter_collector.store.contract import Signal, Store
@@ -126,7 +127,7 @@ TABLES = {
 }
 """The exporter's INSERT column lists with the types of its own DDL, in their order."""
 
-SIGNALS = {
+SIGNALS: dict[type[Message], Signal] = {
     ExportLogsServiceRequest: Signal.LOGS,
     ExportTraceServiceRequest: Signal.TRACES,
     ExportMetricsServiceRequest: Signal.METRICS,
@@ -159,7 +160,7 @@ def test_landing_tables_have_exactly_the_exporters_columns(
         " ORDER BY position",
         {"table": table},
     )
-    assert dict(described.rows) == columns
+    assert {row[0]: row[1] for row in described.rows} == columns
     store.command(
         f"INSERT INTO {table} ({', '.join(f'`{name}`' for name in columns)}) SELECT * FROM {table} WHERE 0"
     )
@@ -408,7 +409,7 @@ def test_a_span(store: Store, unique: str) -> None:
         end_time_unix_nano=NOON_NS + 1_500,
         attributes=key_values({"a": 1.5}),
     )
-    span.status.code = 2
+    span.status.code = Status.StatusCode.ValueType(2)
     span.status.message = "closed"
     span.events.add(time_unix_nano=NOON_NS, name="go_away", attributes=key_values({"left_ms": 50}))
     span.events.add(name="later")
@@ -454,7 +455,7 @@ def test_kinds_codes_and_durations_of_spans(store: Store, unique: str) -> None:
     # An enum's number that no version has yet.
     spans.add(name="8").MergeFromString(b"\x30\x63\x7a\x02\x18\x63")
     for code in range(3):
-        spans[code].status.code = code
+        spans[code].status.code = Status.StatusCode.ValueType(code)
     insert(store, request, unique)
     found = rows(store, "otel_traces", unique, order="SpanName")
     words = [
@@ -534,17 +535,17 @@ def test_every_kind_of_metric(store: Store, unique: str) -> None:
     )
     exemplar.filtered_attributes.extend(key_values({"f": 1}))
     total = scope.metrics.add(name="s", **named).sum
-    total.aggregation_temporality = 2
+    total.aggregation_temporality = AggregationTemporality.ValueType(2)
     total.is_monotonic = True
     total.data_points.add(as_double=2.5, **point)
     total.data_points.add(**point)
     histogram = scope.metrics.add(name="h", **named).histogram
-    histogram.aggregation_temporality = 1
+    histogram.aggregation_temporality = AggregationTemporality.ValueType(1)
     histogram.data_points.add(
         count=3, sum=1.5, bucket_counts=[1, 2], explicit_bounds=[0.5], min=0.25, max=1.0, **point
     )
     exponential = scope.metrics.add(name="e", **named).exponential_histogram
-    exponential.aggregation_temporality = 2
+    exponential.aggregation_temporality = AggregationTemporality.ValueType(2)
     buckets = exponential.data_points.add(count=2**64 - 1, sum=-1.0, scale=-3, zero_count=4, **point)
     buckets.positive.offset = -7
     buckets.positive.bucket_counts.extend([1, 2**64 - 1])

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from livemeter_collector.store.contract import NewerSchemaError, Parameters, Store, StoreError, Table
+from livemeter_collector.store.contract import (
+    ByteStream,
+    NewerSchemaError,
+    Parameters,
+    Signal,
+    Store,
+    StoreError,
+    Table,
+)
 from livemeter_collector.store.migrate import Schema, check_schema, migrate, read_schema
 
 
@@ -15,7 +23,7 @@ class Elsewhere:
 
     def __init__(self, store: Store, database: str) -> None:
         self._store = store
-        self._database = database
+        self.name = database
         self.commands: list[str] = []
         self.break_after: str | None = None
         """Fail every statement that comes after one that contains this."""
@@ -29,11 +37,26 @@ class Elsewhere:
     def query(self, sql: str, parameters: Parameters | None = None) -> Table:
         return self._store.query(self._here(sql), parameters)
 
+    def insert_otlp(self, signal: Signal, body: bytes, token: str) -> None:
+        raise StoreError("a schema needs no records")
+
+    def stream(
+        self,
+        sql: str,
+        output_format: str,
+        parameters: Parameters | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> ByteStream:
+        raise StoreError("a schema needs no streams")
+
+    def close(self) -> None:
+        raise StoreError("the store belongs to all tests")
+
     def rows(self, sql: str) -> Sequence[tuple[object, ...]]:
         return self.query(sql).rows
 
     def _here(self, sql: str) -> str:
-        return re.sub(r"\blivemeter\b", self._database, sql)
+        return re.sub(r"\blivemeter\b", self.name, sql)
 
 
 @pytest.fixture
@@ -98,7 +121,7 @@ def test_only_what_is_new_is_applied(database: Elsewhere, tmp_path: Path) -> Non
 
 
 def test_a_crash_between_a_statement_and_its_record_is_made_good(database: Elsewhere, tmp_path: Path) -> None:
-    function = f"CREATE FUNCTION {database._database}_f AS (x) -> x + 1"
+    function = f"CREATE FUNCTION {database.name}_f AS (x) -> x + 1"
     wanted = schema(tmp_path, {"0001_table": TABLE, "0002_function": function, "0003_column": COLUMN})
     for last in ("CREATE TABLE livemeter.t", "CREATE FUNCTION"):
         database.break_after = last
@@ -106,7 +129,7 @@ def test_a_crash_between_a_statement_and_its_record_is_made_good(database: Elsew
             migrate(database, wanted)
     database.break_after = None
     assert migrate(database, wanted) == ["applied 0002 function", "applied 0003 column"]
-    database.command(f"DROP FUNCTION {database._database}_f")
+    database.command(f"DROP FUNCTION {database.name}_f")
 
 
 def test_a_failed_migration_is_named_and_those_before_it_stay(database: Elsewhere, tmp_path: Path) -> None:

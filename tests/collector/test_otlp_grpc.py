@@ -1,8 +1,10 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import grpc
+import grpc.aio
 import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
@@ -41,11 +43,14 @@ class Receiver:
     port: int
     channel: grpc.aio.Channel
 
+    def method(self, signal: Signal, name: str = "Export") -> grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]:
+        """A method of a signal's service, from bytes to bytes."""
+        return self.channel.unary_unary(f"/{SERVICES[signal]}/{name}", None, None)
+
     async def export(
         self, body: bytes, signal: Signal = Signal.LOGS, compression: grpc.Compression | None = None
     ) -> bytes:
-        method = self.channel.unary_unary(f"/{SERVICES[signal]}/Export")
-        return await method(body, timeout=10, compression=compression)
+        return await self.method(signal)(body, timeout=10, compression=compression)
 
 
 @pytest.fixture
@@ -63,6 +68,11 @@ async def receiver() -> AsyncIterator[Receiver]:
     await writer.stop(drain=True, timeout_s=5)
 
 
+def trailers_of(error: grpc.aio.AioRpcError) -> dict[str, bytes]:
+    """Read the trailing metadata, which really comes as pairs."""
+    return dict(cast(Iterable[tuple[str, bytes]], error.trailing_metadata()))
+
+
 def logs_body(*names: str) -> bytes:
     request = ExportLogsServiceRequest()
     scope = request.resource_logs.add().scope_logs.add()
@@ -72,7 +82,9 @@ def logs_body(*names: str) -> bytes:
 
 
 @pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip])
-async def test_the_python_sdk_delivers_all_three_signals(receiver: Receiver, compression) -> None:
+async def test_the_python_sdk_delivers_all_three_signals(
+    receiver: Receiver, compression: grpc.Compression
+) -> None:
     await asyncio.to_thread(_send_with_sdk, f"http://127.0.0.1:{receiver.port}", compression)
     assert sorted(receiver.store.names) == ["a log", "a span", "a.metric"]
     assert {signal for signal, _ in receiver.store.inserts} == set(Signal)
@@ -130,7 +142,9 @@ async def test_malformed_bytes_are_an_invalid_argument_with_a_reason(receiver: R
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=100))
-async def test_random_bytes_are_taken_or_refused_and_never_break_the_server(receiver, body) -> None:
+async def test_random_bytes_are_taken_or_refused_and_never_break_the_server(
+    receiver: Receiver, body: bytes
+) -> None:
     try:
         await receiver.export(body)
     except grpc.aio.AioRpcError as error:
@@ -143,11 +157,13 @@ async def test_random_bytes_are_taken_or_refused_and_never_break_the_server(rece
 
 
 @pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip])
-async def test_a_message_over_the_limit_is_exhausted_without_a_retry_hint(receiver, compression) -> None:
+async def test_a_message_over_the_limit_is_exhausted_without_a_retry_hint(
+    receiver: Receiver, compression: grpc.Compression
+) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as failure:
         await receiver.export(bytes(50 * LIMIT_BYTES), compression=compression)
     assert failure.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert "google.rpc.retryinfo-bin" not in dict(failure.value.trailing_metadata())
+    assert "google.rpc.retryinfo-bin" not in trailers_of(failure.value)
 
 
 async def test_a_store_that_is_away_is_unavailable_with_a_short_hint(receiver: Receiver) -> None:
@@ -155,7 +171,7 @@ async def test_a_store_that_is_away_is_unavailable_with_a_short_hint(receiver: R
     with pytest.raises(grpc.aio.AioRpcError) as failure:
         await receiver.export(logs_body("a"))
     assert failure.value.code() is grpc.StatusCode.UNAVAILABLE
-    trailers = dict(failure.value.trailing_metadata())
+    trailers = trailers_of(failure.value)
     hint = RetryInfo.FromString(trailers["google.rpc.retryinfo-bin"])
     assert 0 < hint.retry_delay.seconds <= 2
     status = Status.FromString(trailers["grpc-status-details-bin"])
@@ -174,8 +190,10 @@ async def test_a_poisoned_request_is_refused_while_its_neighbours_are_stored(rec
     receiver.store.gate.set()
     results = await asyncio.gather(*exports, return_exceptions=True)
     assert [result for result in results if isinstance(result, bytes)] == [b"", b"", b""]
-    assert results[2].code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert "poisoned" in results[2].details()
+    refused = results[2]
+    assert isinstance(refused, grpc.aio.AioRpcError)
+    assert refused.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "poisoned" in (refused.details() or "")
     assert sorted(receiver.store.names) == ["a", "b", "first"]
 
 
@@ -184,7 +202,7 @@ async def test_a_client_that_gives_up_leaves_the_queue(receiver: Receiver) -> No
     first = asyncio.create_task(receiver.export(logs_body("first")))
     await until(lambda: receiver.store.calls == 1)
     held_bytes = receiver.writer.held_bytes
-    method = receiver.channel.unary_unary(f"/{SERVICES[Signal.LOGS]}/Export")
+    method = receiver.method(Signal.LOGS)
     with pytest.raises(grpc.aio.AioRpcError):
         await method(logs_body("given up"), timeout=0.2)
     await until(lambda: receiver.writer.held_bytes == held_bytes)
@@ -195,7 +213,7 @@ async def test_a_client_that_gives_up_leaves_the_queue(receiver: Receiver) -> No
 
 
 async def test_other_methods_are_unimplemented(receiver: Receiver) -> None:
-    method = receiver.channel.unary_unary(f"/{SERVICES[Signal.LOGS]}/Import")
+    method = receiver.method(Signal.LOGS, "Import")
     with pytest.raises(grpc.aio.AioRpcError) as failure:
         await method(b"")
     assert failure.value.code() is grpc.StatusCode.UNIMPLEMENTED

@@ -91,7 +91,9 @@ def logs_json(record: dict[str, object]) -> bytes:
 
 
 @pytest.mark.parametrize("compression", [Compression.NoCompression, Compression.Gzip, Compression.Deflate])
-async def test_the_python_sdk_delivers_all_three_signals(receiver: Receiver, compression) -> None:
+async def test_the_python_sdk_delivers_all_three_signals(
+    receiver: Receiver, compression: Compression
+) -> None:
     address = f"http://127.0.0.1:{receiver.port}/v1"
     await asyncio.to_thread(_send_with_sdk, address, compression)
     assert sorted(receiver.store.names) == ["a log", "a span", "a.metric"]

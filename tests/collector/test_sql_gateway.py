@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 import clickhouse_connect
@@ -69,8 +69,8 @@ def test_ping_and_the_bare_address_say_ok(port: int) -> None:
         ),
     ],
 )
-def test_a_statement_is_in_the_url_the_body_or_both(port: int, answer: object) -> None:
-    got = answer(port)  # type: ignore[operator]
+def test_a_statement_is_in_the_url_the_body_or_both(port: int, answer: Callable[[int], Answer]) -> None:
+    got = answer(port)
     assert (got.status, got.body) == (200, b"1\tx\n")
 
 
@@ -165,7 +165,7 @@ def test_the_database_can_be_chosen(port: int) -> None:
 def test_errors_have_clickhouses_status_code_and_text(
     port: int, sql: str, url: dict[str, str], status: int, code: str
 ) -> None:
-    answer = ask(port, body=sql.encode(), **url)
+    answer = ask(port, body=sql.encode(), headers=None, **url)
     assert (answer.status, answer.headers.get("x-clickhouse-exception-code")) == (status, code)
     assert answer.body.startswith(f"Code: {code}. DB::Exception: ".encode())
     assert answer.body.count(b"\n") == 1
@@ -195,7 +195,7 @@ def test_what_the_url_says_beyond_the_question_is_ignored(port: int) -> None:
         "allow_ddl": "1",
         "compress": "0",
     }
-    answer = ask(port, "SELECT getSetting('readonly')", query_id="my-id", **noise)
+    answer = ask(port, "SELECT getSetting('readonly')", None, None, query_id="my-id", **noise)
     assert (answer.status, answer.body) == (200, b"1\n")
     assert answer.headers["x-clickhouse-query-id"] == "my-id"
     assert "\n" not in ask(port, "SELECT 1", query_id="a\r\nSet-Cookie: b").headers["x-clickhouse-query-id"]

@@ -7,14 +7,14 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from tests.collector.otlp_messages import logs_request
 
-from livemeter_collector.store.contract import PoisonError, Signal, Store, StoreError
+from livemeter_collector.store.contract import PoisonError, Scalar, Signal, Store, StoreError
 
 FAILS_WHILE_RUNNING = "SELECT number, throwIf(number = 200000, 'halfway') FROM numbers(300000)"
 """By then it has put rows out, which chDB prepends to the next answer on the same connection."""
@@ -28,12 +28,14 @@ def bodies(store: Store, service: str) -> list[str]:
 
 
 def test_durability_and_memory_settings_are_in_force(store: Store) -> None:
-    merge_tree = dict(store.query("SELECT name, value FROM system.merge_tree_settings").rows)
+    merge_tree = {
+        row[0]: row[1] for row in store.query("SELECT name, value FROM system.merge_tree_settings").rows
+    }
     assert merge_tree["fsync_after_insert"] == "1"
     assert merge_tree["fsync_part_directory"] == "1"
     assert merge_tree["min_rows_to_fsync_after_merge"] == "1"
     assert merge_tree["old_parts_lifetime"] == "480"
-    server = dict(store.query("SELECT name, value FROM system.server_settings").rows)
+    server = {row[0]: row[1] for row in store.query("SELECT name, value FROM system.server_settings").rows}
     assert 0 < int(str(server["max_server_memory_usage"])) <= 2 * 1024**3
     assert server["background_pool_size"] == "2"
     assert server["mark_cache_size"] == str(64 * 1024**2)
@@ -61,12 +63,12 @@ def test_values_come_as_python_types_and_times_as_utc(store: Store) -> None:
         ("Bool", True),
     ],
 )
-def test_parameters_arrive_as_they_were(store: Store, kind: str, value: object) -> None:
+def test_parameters_arrive_as_they_were(store: Store, kind: str, value: Scalar | Sequence[Scalar]) -> None:
     sql = f"SELECT {{value:{kind}}}"
-    assert store.query(sql, {"value": value}).rows[0][0] == value  # type: ignore[dict-item]
+    assert store.query(sql, {"value": value}).rows[0][0] == value
     streamed = b"".join(
         store.stream(f"SELECT {{value:{kind}}} = {{again:{kind}}}", "TSV", {"value": value, "again": value})
-    )  # type: ignore[dict-item]
+    )
     assert streamed in {b"1\n", b"true\n", b"\\N\n"}
 
 

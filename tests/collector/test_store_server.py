@@ -5,9 +5,9 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import chdb
 import pytest
@@ -24,6 +24,8 @@ from livemeter_collector.store.open import ENGINE_DIRECTORY, open_server
 from livemeter_collector.store.server import ServerStore
 
 TRANSPORT = {"database", "query_id", "session_id", "wait_end_of_query", "query"}
+
+_connect = cast(Callable[[str], Any], chdb.connect)
 
 
 class WritableServer:
@@ -73,7 +75,7 @@ class WritableServer:
         statement, _, output_format = head.decode().rpartition(" FORMAT ")
         engine_settings = self._with_schema_file(settings)
         assigned = ", ".join(f"{name} = {quoted(value)}" for name, value in engine_settings.items())
-        connection: Any = chdb.connect(self._engine)
+        connection = _connect(self._engine)
         try:
             with connection.send_insert(f"{statement} SETTINGS {assigned}", output_format) as insert:
                 insert.append(data)

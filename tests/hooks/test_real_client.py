@@ -6,7 +6,7 @@ google-genai with an older websockets is installed.
 
 import asyncio
 import logging
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from google.genai import errors, live, types
@@ -120,8 +120,9 @@ async def test_the_application_sees_the_same_messages_with_and_without_the_hook(
 async def test_the_setup_is_read_though_it_passes_before_a_session_exists(
     watched: Watched, client_of: ClientOf
 ) -> None:
-    config = {
-        "response_modalities": ["AUDIO"],
+    config: types.LiveConnectConfigDict = {
+        # As applications write it: the client takes the word, its types only name the enum.
+        "response_modalities": [cast(types.Modality, "AUDIO")],
         "tools": [{"function_declarations": [{"name": "book"}]}],
         "system_instruction": "Be brief.",
         "input_audio_transcription": {},
@@ -262,7 +263,7 @@ async def test_a_connection_may_be_entered_and_left_in_different_tasks(
 async def test_a_resumption_handle_leaves_as_a_hash_only(watched: Watched, client_of: ClientOf) -> None:
     async with played(*ANSWER, ResumptionUpdate("very-secret-handle")) as server:
         async with client_of(server) as client:
-            config = {"session_resumption": {}}
+            config: types.LiveConnectConfigDict = {"session_resumption": {}}
             async with client.aio.live.connect(model=MODEL, config=config) as session:
                 await ask(session)
                 await answer(session)
@@ -312,7 +313,7 @@ def test_a_hook_laid_over_ours_stays(watched: Watched) -> None:
     def theirs(*args: Any, **kwargs: Any) -> Any:
         return ours(*args, **kwargs)
 
-    live.ws_connect = theirs  # type: ignore[attr-defined]
+    live.ws_connect = theirs  # type: ignore[attr-defined, assignment]
     try:
         watched.hooks.uninstall()
         assert live.ws_connect is theirs  # type: ignore[attr-defined]

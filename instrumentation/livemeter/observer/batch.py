@@ -20,29 +20,27 @@ class FrameBatch:
 
     def _clear(self) -> None:
         self._opened_ns = 0
-        self._times_ms: list[int] = []
-        self._frames: list[Frame] = []
-        self._turns: list[int] = []
+        self._rows: list[tuple[int, int, Frame]] = []
 
     def __len__(self) -> int:
-        return len(self._frames)
+        return len(self._rows)
 
     def add(self, frame: Frame, turn: int, monotonic_ns: int, wall_ns: int) -> None:
         """Append one frame that crossed the socket at ``wall_ns``."""
-        if not self._frames:
+        if not self._rows:
             self._opened_ns = monotonic_ns
-        self._times_ms.append(wall_ns // 1_000_000)
-        self._frames.append(frame)
-        self._turns.append(turn)
+        self._rows.append((wall_ns, turn, frame))
 
     def is_due(self, monotonic_ns: int) -> bool:
         """Say whether the batch should leave now."""
-        full = len(self._frames) >= MAX_FRAMES
-        return full or (bool(self._frames) and monotonic_ns - self._opened_ns >= self._interval_ns)
+        if not self._rows:
+            return False
+        return monotonic_ns - self._opened_ns >= self._interval_ns or len(self._rows) >= MAX_FRAMES
 
     def take(self, wall_ns: int) -> FramesRecorded:
         """Return the frames so far and start again."""
-        times, frames = self._times_ms, self._frames
+        times = [wall_ns // 1_000_000 for wall_ns, _, _ in self._rows]
+        frames = [frame for _, _, frame in self._rows]
         fact = FramesRecorded(
             at_ns=wall_ns,
             first_seq=self._next_seq,
@@ -53,7 +51,7 @@ class FrameBatch:
             contents=tuple(frame.contents if len(frame.contents) > 1 else () for frame in frames),
             bytes=tuple(frame.size for frame in frames),
             audio_ms=tuple(round(frame.audio_ms) for frame in frames),
-            turns=tuple(self._turns),
+            turns=tuple(turn for _, turn, _ in self._rows),
         )
         self._next_seq += len(frames)
         self._clear()

@@ -36,6 +36,12 @@ from livemeter.observer.turns import OUTPUT_KINDS, TurnTracker
 from livemeter.observer.usage import read_usage
 from livemeter.vocabulary import ClosedBy, Direction, Phase, ToolStatus
 
+_AUDIO_ALONE = ("audio",)
+
+# Looking a member up in its class costs as much as three comparisons.
+_SENT = Direction.SENT
+_ACTIVE = Phase.ACTIVE
+
 _REQUEST_KINDS = {"clientContent", "text", "activityEnd", "toolResponse"}
 
 
@@ -104,9 +110,12 @@ class ConnectionObserver:
         """Observe one message and return the facts that it made known, in order."""
         if self._closed:
             return []
-        self.opened()
         frame = read_frame(direction, raw)
-        facts = self._sent(frame, now) if direction is Direction.SENT else self._received(frame, now)
+        if frame.contents == _AUDIO_ALONE and self.phase is _ACTIVE:
+            facts = self._audio(frame, now)
+        else:
+            self.opened()
+            facts = self._sent(frame, now) if direction is _SENT else self._received(frame, now)
         if self._batch.is_due(now.monotonic_ns):
             facts.append(self._batch.take(now.wall_ns))
         return facts
@@ -128,6 +137,19 @@ class ConnectionObserver:
         if self._state.last_connection_id == self.connection_id:
             self._state.last_closed = now
         return facts
+
+    def _audio(self, frame: Frame, now: Instant) -> list[Fact]:
+        """Observe what nearly every frame is, by the shortest way to the same end as the two below."""
+        if frame.direction is _SENT:
+            self._last_sent = now
+            self._passes.heard(frame.audio_ms)
+            turn = self._turns.listened(now)
+        else:
+            self._last_received = now
+            self._passes.generated(frame.audio_ms)
+            turn = self._turns.spoke(frame.audio_ms, now)
+        self._batch.add(frame, turn, now.monotonic_ns, now.wall_ns)
+        return []
 
     # What the application sent.
 

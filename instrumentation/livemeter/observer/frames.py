@@ -2,14 +2,17 @@
 
 3.x models bundle several fields in one server message, so every field is looked at, never the first
 alone. Kinds are the leaf names of the protocol (``audio``, ``turnComplete``, ``usageMetadata``).
+
+Nearly all frames are audio, alike but for their base64, which nobody here needs to read. So it is cut
+out first: what remains is short, holds every other field there may be, and mostly has been seen before.
 """
 
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from livemeter.observer.blob import cut_blob, is_blob, joined
 from livemeter.observer.payload import Payload, get, has, is_object, objects, text
 from livemeter.vocabulary import Direction
 
@@ -52,9 +55,23 @@ _DEFAULT_RATE_HZ = {Direction.SENT: 16_000, Direction.RECEIVED: 24_000}
 _BYTES_PER_SAMPLE = 2  # PCM16, the only raw audio Live takes and gives
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One message. ``contents`` holds every field found, ``kind`` the main one; ``size`` is in bytes."""
+# What is measured or kept in full: such a frame is read as it came.
+_READ_WHOLE = {"setup", "clientContent", "toolResponse", "contextUpdate", "toolCall", "toolCallCancellation"}
+
+MAX_SHAPES = 512
+"""Distinct frames without their base64 that are remembered; when full, all are forgotten."""
+
+_MAX_SHAPE_CHARACTERS = 1000
+
+# Looking a member up in its class costs as much as three comparisons.
+_SENT = Direction.SENT
+
+
+class Frame(NamedTuple):
+    """One message. ``contents`` holds every field found, ``kind`` the main one; ``size`` is in bytes.
+
+    ``message`` lacks the base64 of audio and video.
+    """
 
     direction: Direction
     kind: str
@@ -64,15 +81,58 @@ class Frame:
     message: Payload
 
 
+class _Shape(NamedTuple):
+    """What all frames are that differ only in their base64; ``ms_per_byte`` is 0 if that is no PCM."""
+
+    kind: str
+    contents: tuple[str, ...]
+    message: Payload
+    ms_per_byte: float
+
+
+_Around = tuple[str | bytes, str | bytes]
+_shapes: dict[Direction, dict[_Around, _Shape | None]] = {direction: {} for direction in Direction}
+_sent_shapes, _received_shapes = _shapes[Direction.SENT], _shapes[Direction.RECEIVED]
+
+
 def read_frame(direction: Direction, raw: str | bytes) -> Frame:
     """Classify one message. Whatever cannot be read becomes a frame of kind ``unknown``; never raises."""
-    size = len(raw) if isinstance(raw, bytes) else len(raw.encode("utf-8", "surrogatepass"))
+    size = len(raw) if isinstance(raw, bytes) or raw.isascii() else len(raw.encode("utf-8", "surrogatepass"))
+    blob = cut_blob(raw)
+    if blob is not None:
+        around, characters = blob
+        shapes = _sent_shapes if direction is _SENT else _received_shapes
+        shape = shapes[around] if around in shapes else _new_shape(direction, around)
+        if shape is not None:
+            kind, contents, message, ms_per_byte = shape
+            return Frame(direction, kind, contents, size, characters * 3 // 4 * ms_per_byte, message)
     message = _load(raw)
-    if direction is Direction.SENT:
-        contents, audio_ms = _read_sent(message)
-    else:
-        contents, audio_ms = _read_received(message)
+    contents = _contents(direction, message)
+    audio_ms = sum(blob_audio_ms(blob, direction) for blob in _blobs(direction, message))
     return Frame(direction, _main_kind(contents), contents, size, audio_ms, message)
+
+
+def _new_shape(direction: Direction, around: _Around) -> _Shape | None:
+    """Return what a frame without its base64 is, or None where it must be read whole; and remember it."""
+    shape = _read_shape(direction, around)
+    if len(around[0]) + len(around[1]) <= _MAX_SHAPE_CHARACTERS:
+        shapes = _shapes[direction]
+        if len(shapes) >= MAX_SHAPES:
+            shapes.clear()
+        shapes[around] = shape
+    return shape
+
+
+def _read_shape(direction: Direction, around: _Around) -> _Shape | None:
+    before, behind = around
+    if not is_blob(before, behind):
+        return None
+    message = _load(joined(before, behind))
+    contents = _contents(direction, message)
+    blobs = list(_blobs(direction, message))
+    if len(blobs) != 1 or not _READ_WHOLE.isdisjoint(contents):
+        return None
+    return _Shape(_main_kind(contents), contents, message, _ms_per_byte(blobs[0], direction))
 
 
 def _load(raw: str | bytes) -> Payload:
@@ -89,45 +149,53 @@ def _main_kind(contents: tuple[str, ...]) -> str:
     return next((kind for kind in _PRECEDENCE if kind in contents), contents[0])
 
 
-def _read_sent(message: Payload) -> tuple[tuple[str, ...], float]:
+def _contents(direction: Direction, message: Payload) -> tuple[str, ...]:
+    return _sent_contents(message) if direction is Direction.SENT else _received_contents(message)
+
+
+def _sent_contents(message: Payload) -> tuple[str, ...]:
     contents = [kind for kind in _SENT_TOP if has(message, kind)]
     realtime = get(message, "realtimeInput")
-    contents += [kind for kind in _REALTIME if has(realtime, kind)]
-    audio_ms = blob_audio_ms(get(realtime, "audio"), Direction.SENT)
-    audio_ms += sum(blob_audio_ms(chunk, Direction.SENT) for chunk in objects(get(realtime, "mediaChunks")))
-    return tuple(contents), audio_ms
+    return (*contents, *(kind for kind in _REALTIME if has(realtime, kind)))
 
 
-def _read_received(message: Payload) -> tuple[tuple[str, ...], float]:
+def _received_contents(message: Payload) -> tuple[str, ...]:
     content = get(message, "serverContent")
-    contents: list[str] = []
-    audio_ms = 0.0
-    for kind, milliseconds in _model_parts(content):
-        audio_ms += milliseconds
-        if kind not in contents:
-            contents.append(kind)
+    contents = [*dict.fromkeys(_part_kinds(content))]
     contents += [kind for kind in _CONTENT_TEXTS if has(content, kind)]
     contents += [kind for kind in _CONTENT_FLAGS if get(content, kind) is True]
     contents += [kind for kind in ("groundingMetadata", "urlContextMetadata") if has(content, kind)]
     contents += [kind for kind in _RECEIVED_TOP if has(message, kind)]
-    return tuple(contents), audio_ms
+    return tuple(contents)
 
 
-def _model_parts(content: object) -> Iterator[tuple[str, float]]:
-    for part in objects(get(get(content, "modelTurn"), "parts")):
+def _parts(content: object) -> Iterator[Payload]:
+    return objects(get(get(content, "modelTurn"), "parts"))
+
+
+def _part_kinds(content: object) -> Iterator[str]:
+    for part in _parts(content):
         blob = get(part, "inlineData")
         if blob is not None:
             media = text(get(blob, "mimeType")).split("/")[0]
-            yield (
-                (media if media in {"audio", "video", "image"} else "inlineData"),
-                blob_audio_ms(blob, Direction.RECEIVED),
-            )
+            yield media if media in {"audio", "video", "image"} else "inlineData"
         elif get(part, "thought") is True:
-            yield "thought", 0.0
+            yield "thought"
         elif has(part, "text"):
-            yield "text", 0.0
+            yield "text"
         else:
-            yield from ((name, 0.0) for name in ("executableCode", "codeExecutionResult") if has(part, name))
+            yield from (name for name in ("executableCode", "codeExecutionResult") if has(part, name))
+
+
+def _blobs(direction: Direction, message: Payload) -> Iterator[object]:
+    """Yield everything that may hold base64: ``{data, mimeType}``."""
+    if direction is Direction.RECEIVED:
+        parts = _parts(get(message, "serverContent"))
+        yield from (blob for part in parts if (blob := get(part, "inlineData")) is not None)
+        return
+    realtime = get(message, "realtimeInput")
+    yield from (blob for kind in ("audio", "video") if (blob := get(realtime, kind)) is not None)
+    yield from objects(get(realtime, "mediaChunks"))
 
 
 def blob_audio_ms(blob: object, direction: Direction) -> float:
@@ -135,10 +203,14 @@ def blob_audio_ms(blob: object, direction: Direction) -> float:
 
     Only the length of the base64 text counts, so both alphabets and missing padding are fine.
     """
+    data = text(get(blob, "data")).rstrip("=")
+    return len(data) * 3 // 4 * _ms_per_byte(blob, direction)
+
+
+def _ms_per_byte(blob: object, direction: Direction) -> float:
     mime_type = text(get(blob, "mimeType")).lower()
     if not mime_type.startswith("audio/pcm"):
         return 0.0
-    data = text(get(blob, "data")).rstrip("=")
     rate = _RATE.search(mime_type)
     hertz = int(rate.group(1)) if rate else _DEFAULT_RATE_HZ[direction]
-    return len(data) * 3 // 4 / _BYTES_PER_SAMPLE * 1000 / hertz
+    return 1000 / hertz / _BYTES_PER_SAMPLE

@@ -29,6 +29,7 @@ OUTPUT_KINDS = {
 }
 """Kinds of received frames that are something the model made."""
 
+_NO_QUESTION = {"", "audio"}
 _STILL_WORKING = "IN_PROGRESS"
 
 
@@ -82,16 +83,33 @@ class TurnTracker:
             if kind in _STREAMED_INPUT:
                 turn = self._opened(now)
                 is_audio = kind == "audio" or (kind == "mediaChunks" and frame.audio_ms > 0)
-                if is_audio and turn.input_kind in {"", "audio"}:
+                if is_audio and turn.input_kind in _NO_QUESTION:
                     turn.input_ended, turn.input_kind = now, "audio"
             elif kind in _ASKING_INPUT:
                 self._asked(kind, frame, now)
+
+    def listened(self, now: Instant) -> int:
+        """Take note of a frame that held audio from the application alone; return its turn."""
+        turn = self._open or self._opened(now)
+        if turn.input_kind in _NO_QUESTION:
+            turn.input_ended, turn.input_kind = now, "audio"
+        return turn.number
+
+    def spoke(self, audio_ms: float, now: Instant) -> int:
+        """Take note of a frame that held audio from the model alone; return its turn."""
+        turn = self._open or self._opened(now)
+        if turn.first_audio_ms is None:
+            self._output(turn, now, has_audio=True)
+        turn.model_speech_ms += audio_ms
+        return turn.number
 
     def received(self, frame: Frame, now: Instant) -> None:
         """Take note of what the server sent, but for the end of the turn."""
         content = get(frame.message, "serverContent")
         if any(kind in OUTPUT_KINDS for kind in frame.contents):
-            self._output(frame, now)
+            answering = self._opened(now)
+            self._output(answering, now, has_audio="audio" in frame.contents)
+            answering.model_speech_ms += frame.audio_ms
         self._transcripts(content, now)
         turn = self._open
         if turn is None:
@@ -141,12 +159,10 @@ class TurnTracker:
             self._speaking_since = None
         turn.input_ended, turn.input_kind = now, kind
 
-    def _output(self, frame: Frame, now: Instant) -> None:
-        turn = self._opened(now)
+    def _output(self, turn: _OpenTurn, now: Instant, *, has_audio: bool) -> None:
         turn.answered = turn.has_output = True
         turn.first_output = turn.first_output or now
-        turn.model_speech_ms += frame.audio_ms
-        if "audio" in frame.contents and turn.first_audio_ms is None and turn.input_ended is not None:
+        if has_audio and turn.first_audio_ms is None and turn.input_ended is not None:
             turn.first_audio_ms = ms_between(turn.input_ended, now)
             turn.first_audio_from = _MEASURED_FROM[turn.input_kind]
 

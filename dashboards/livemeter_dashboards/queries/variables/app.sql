@@ -1,0 +1,4 @@
+SELECT DISTINCT app
+FROM livemeter.live_connections
+WHERE opened_at <= $__toTime_ms AND last_event_at >= $__fromTime_ms AND app != ''
+ORDER BY app
