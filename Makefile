@@ -7,7 +7,7 @@ VENV_GENAI_2 := .venv-genai-2
 STAMP_GENAI_2 := $(VENV_GENAI_2)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-genai-2 check format lint types contracts bench picture lock clean
+.PHONY: help install demo test test-genai-2 check format lint types contracts dashboards bench picture lock clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -46,6 +46,7 @@ format: $(STAMP)  ## rewrite the code in the house style
 lint: $(STAMP)  ## formatting and lint, without changing anything
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/python -m livemeter_dashboards.generate --check
 
 types: $(STAMP)  ## mypy strict and pyright strict
 	$(BIN)/mypy
@@ -56,6 +57,9 @@ contracts: $(STAMP)  ## who may import whom
 	$(BIN)/lint-imports
 
 check: lint types contracts test  ## the whole gate
+
+dashboards: $(STAMP)  ## the Grafana boards' JSON, made anew
+	$(BIN)/python -m livemeter_dashboards.generate
 
 bench: $(STAMP)  ## what observing costs google-genai's own client, as ratios
 	$(BIN)/python benchmarks/instrumentation.py
