@@ -10,7 +10,7 @@ STAMP_GENAI_2 := $(VENV_GENAI_2)/.installed
 .PHONY: help install demo test test-genai-2 check format lint types contracts dashboards bench picture lock clean
 
 help:  ## list the verbs
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Installing again only when a pin or the project's metadata changed keeps a second run off the network.
 $(STAMP): requirements/dev.txt pyproject.toml

@@ -21,6 +21,7 @@ ABNORMAL_CLOSURE = 1006
 # Looking a member up in its class costs as much as three comparisons.
 _SENT = Direction.SENT
 _RECEIVED = Direction.RECEIVED
+_FRAME_TYPES = (str, bytes)
 
 _MAX_REFUSAL_CHARACTERS = 300
 # API keys, ephemeral tokens, OAuth tokens, and whatever follows key= or token=.
@@ -120,7 +121,7 @@ class Tap:
 
     def _about_to_send(self, message: Any) -> list[Fact]:
         try:
-            if isinstance(message, str | bytes):
+            if isinstance(message, _FRAME_TYPES):
                 return self._observer.frame(_SENT, message, read_clocks())
         except Exception as error:  # noqa: BLE001 - reported as the guard does
             report("observe a sent frame", error)
