@@ -15,6 +15,7 @@ from typing import Any
 from livemeter_collector.ingest.writer import Writer
 from livemeter_collector.listen import HttpServer, address_of, bind, in_use, port_of
 from livemeter_collector.prices.load import load_prices
+from livemeter_collector.prices.refresh import keep_priced
 from livemeter_collector.query.gateway import create_sql_app
 from livemeter_collector.receive.grpc import create_otlp_server
 from livemeter_collector.receive.http import create_otlp_app
@@ -118,7 +119,7 @@ class Service:
             addresses = await servers.start(self._settings)
             with self._announced(addresses):
                 ready(addresses)
-                await _first(until.wait(), writer.failure(), servers.failure())
+                await _first(until.wait(), writer.failure(), servers.failure(), keep_priced(store))
         finally:
             # Requests in flight are answered while the writer still works; then it stores what is left.
             await servers.stop()

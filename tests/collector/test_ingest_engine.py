@@ -9,7 +9,6 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.collector.otlp_messages import logs_request
 
 from livemeter_collector.ingest.lane import Limits
 from livemeter_collector.ingest.request import MalformedError, Request
@@ -17,6 +16,7 @@ from livemeter_collector.ingest.writer import Writer
 from livemeter_collector.receive.decode import PROTOBUF, decode
 from livemeter_collector.receive.schema import REQUESTS
 from livemeter_collector.store.contract import Signal, Store
+from tests.collector.otlp_messages import logs_request
 
 TABLES = {
     Signal.LOGS: ["logs"],

@@ -15,9 +15,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, ScopeMetrics
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
-from tests.collector.otlp_messages import any_value, key_values, logs_request
 
 from livemeter_collector.store.contract import Signal, Store
+from tests.collector.otlp_messages import any_value, key_values, logs_request
 
 NOON_NS = 1_763_726_400_123_456_789
 """2025-11-21 12:00:00.123456789 UTC."""

@@ -23,13 +23,13 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from tests.collector.memory_store import POISON, MemoryStore, until
 
 from livemeter_collector.ingest.lane import Limits
 from livemeter_collector.ingest.writer import Writer
 from livemeter_collector.receive.grpc import create_otlp_server
 from livemeter_collector.receive.schema import SERVICES
 from livemeter_collector.store.contract import Signal
+from tests.collector.memory_store import POISON, MemoryStore, until
 
 LIMIT_BYTES = 100_000
 

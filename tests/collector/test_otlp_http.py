@@ -19,7 +19,6 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from tests.collector.memory_store import POISON, MemoryStore, until
 
 from livemeter_collector.ingest.lane import Limits
 from livemeter_collector.ingest.writer import Writer
@@ -27,6 +26,7 @@ from livemeter_collector.listen import HttpServer, bind, port_of
 from livemeter_collector.receive.decode import JSON, PROTOBUF
 from livemeter_collector.receive.http import create_otlp_app
 from livemeter_collector.store.contract import Signal
+from tests.collector.memory_store import POISON, MemoryStore, until
 
 LIMIT_BYTES = 100_000
 

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.collector.conftest import ROOT
-from tests.collector.serving import serving
 
 from livemeter_collector.query import reader as reader_module
 from livemeter_collector.query.gateway import create_sql_app
 from livemeter_collector.query.reader import open_reader
 from livemeter_collector.store.contract import Store, StoreError, StoreUnavailableError
 from livemeter_collector.store.lock import DirectoryLock, announce
+from tests.collector.conftest import ROOT
+from tests.collector.serving import serving
 
 FILL = """
 import sys

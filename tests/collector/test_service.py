@@ -11,11 +11,11 @@ from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter as HttpLogExporter
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import LogRecordExporter, SimpleLogRecordProcessor
-from tests.collector.memory_store import MemoryStore, until
 
 from livemeter_collector.listen import ListenError
 from livemeter_collector.service import Addresses, Service, Settings
 from livemeter_collector.store.contract import StoreError
+from tests.collector.memory_store import MemoryStore, until
 
 
 @pytest.fixture

@@ -12,14 +12,14 @@ from decimal import Decimal
 import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, StreamFailureError
-from tests.collector.otlp_messages import logs_request
-from tests.collector.serving import Answer, ask, serving
 
 from livemeter_collector.query.formats import split_plain_clause, split_written_clause
 from livemeter_collector.query.gate import Gate, GateFullError
 from livemeter_collector.query.gateway import create_sql_app
 from livemeter_collector.query.sql_request import QueryLimits
 from livemeter_collector.store.contract import Signal, Store
+from tests.collector.otlp_messages import logs_request
+from tests.collector.serving import Answer, ask, serving
 
 ENDLESS = "SELECT count() FROM numbers(1000000000000)"
 FAILS_LATE = "SELECT number, throwIf(number = 500000, 'halfway') FROM numbers(1000000)"

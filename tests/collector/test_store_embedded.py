@@ -12,9 +12,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tests.collector.otlp_messages import logs_request
 
 from livemeter_collector.store.contract import PoisonError, Scalar, Signal, Store, StoreError
+from tests.collector.otlp_messages import logs_request
 
 FAILS_WHILE_RUNNING = "SELECT number, throwIf(number = 200000, 'halfway') FROM numbers(300000)"
 """By then it has put rows out, which chDB prepends to the next answer on the same connection."""

@@ -14,14 +14,14 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
-from tests.collector.otlp_messages import logs_request
-from tests.collector.serving import serving
 
 from livemeter_collector.query.gateway import create_sql_app
 from livemeter_collector.store.contract import PoisonError, Signal, Store, StoreError, StoreUnavailableError
 from livemeter_collector.store.insert import INSERT_SETTINGS
 from livemeter_collector.store.open import ENGINE_DIRECTORY, open_server
 from livemeter_collector.store.server import ServerStore
+from tests.collector.otlp_messages import logs_request
+from tests.collector.serving import serving
 
 TRANSPORT = {"database", "query_id", "session_id", "wait_end_of_query", "query"}
 

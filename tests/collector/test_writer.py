@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from tests.collector.memory_store import POISON, MemoryStore, until
 
 from livemeter_collector.ingest.counters import Counters, Tally
 from livemeter_collector.ingest.lane import Limits
 from livemeter_collector.ingest.request import MalformedError, RefusedError, Request
 from livemeter_collector.ingest.writer import Writer
 from livemeter_collector.store.contract import Signal
+from tests.collector.memory_store import POISON, MemoryStore, until
 
 QUICK = Limits(window_s=0.0, retry_for_s=0.0, pause_s=0.0)
 

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+
 from tests.demo.conftest import Ran
 from tests.demo.expected import CONVERSATION, CONVERSATION_TURNS, SESSIONS
 

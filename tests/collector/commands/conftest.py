@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.collector.commands.seed import YESTERDAY
 
 from livemeter.cli.main import main
+from tests.collector.commands.seed import YESTERDAY
 
 REPOSITORY = Path(__file__).parents[3]
 GOLDEN = Path(__file__).parent / "golden"

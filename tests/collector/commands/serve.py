@@ -7,12 +7,11 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tests.collector.commands.seed import seed
-
 from livemeter_collector.service import Addresses, Service, Settings
 from livemeter_collector.store.contract import Store
 from livemeter_collector.store.migrate import migrate
 from livemeter_collector.store.open import open_embedded
+from tests.collector.commands.seed import seed
 
 
 def open_seeded(settings: Settings) -> Store:

@@ -5,10 +5,10 @@ import json
 from decimal import Decimal
 
 import pytest
-from tests.collector.commands.conftest import Run
-from tests.collector.commands.seed import PRICED, TALK, UNPRICED, YESTERDAY
 
 from livemeter_collector.query.questions import DIMENSIONS
+from tests.collector.commands.conftest import Run
+from tests.collector.commands.seed import PRICED, TALK, UNPRICED, YESTERDAY
 
 ALL = Decimal("0.03440875") + Decimal("0.00075") + Decimal("0.0015")
 

@@ -1,6 +1,7 @@
 """What every reading verb writes in every form, byte for byte."""
 
 import pytest
+
 from tests.collector.commands.conftest import MatchesGolden, Run
 from tests.collector.commands.seed import TALK
 

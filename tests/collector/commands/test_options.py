@@ -2,10 +2,10 @@ import argparse
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.collector.commands.conftest import Run
 
 from livemeter_collector.commands.options import limit, since
 from livemeter_collector.query.questions import NO_LIMIT
+from tests.collector.commands.conftest import Run
 
 
 @pytest.mark.parametrize(

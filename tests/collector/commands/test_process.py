@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.collector.commands.conftest import MatchesGolden, Run
 
 COMMAND = (sys.executable, "-m", "livemeter.cli")

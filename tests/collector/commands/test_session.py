@@ -4,6 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+
 from tests.collector.commands.conftest import Run
 from tests.collector.commands.seed import REFUSED, TALK, TALK_RESUMED
 

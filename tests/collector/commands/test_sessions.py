@@ -1,6 +1,7 @@
 import json
 
 import pytest
+
 from tests.collector.commands.conftest import Run
 from tests.collector.commands.seed import PRICED, REFUSED, TALK, YESTERDAY
 

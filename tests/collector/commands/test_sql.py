@@ -2,6 +2,7 @@ import json
 import re
 
 import pytest
+
 from tests.collector.commands.conftest import Run
 from tests.collector.commands.seed import TALK
 
