@@ -51,8 +51,8 @@ def _figures() -> tuple[Panel, ...]:
             "cost/unknown_tokens",
             "Unattributed: the server told no modality for these tokens; nothing to repair, but the spend"
             " is a range. Unpriced: no price is known for their model, platform or tier, so they are missing"
-            " from every sum here. Start the collector again: it then loads prices for the models it has"
-            " seen. If that does not help, upgrade genai-prices.",
+            " from every sum here. The collector looks for prices of new models every minute: if they stay"
+            " unpriced, upgrade genai-prices and start it again.",
             units.PercentUnit,
             steps("green", (0.05, "orange"), (0.2, "red")),
         ),
