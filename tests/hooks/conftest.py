@@ -81,7 +81,9 @@ def client_of() -> ClientOf:
         try:
             yield client
         finally:
-            await client.aio.aclose()
-            client.close()
+            # Clients of the oldest releases cannot be closed.
+            if hasattr(client.aio, "aclose"):
+                await client.aio.aclose()
+                client.close()
 
     return open_client

@@ -42,6 +42,9 @@ from livemeter.vocabulary import ClosedBy, Phase, ToolStatus
 from tests.hooks.conftest import ClientOf, Watched
 
 MODEL = "gemini-3.8-live"
+CLOSED = (errors.APIError, ConnectionClosed)
+"""What a receive raises when the socket is gone: the SDK's error from 1.62 on, before it the library's."""
+
 TURN_COMPLETE = {"serverContent": {"turnComplete": True}}
 ANSWER: tuple[Step, ...] = (
     Expect("clientContent"),
@@ -142,10 +145,9 @@ async def test_the_setup_is_read_though_it_passes_before_a_session_exists(
 
 async def test_a_refused_setup_is_a_close_in_that_phase(watched: Watched, client_of: ClientOf) -> None:
     async with played(Expect("setup"), Close(1008, "no such model"), accept=False) as server:
-        with pytest.raises(errors.APIError) as caught:
+        with pytest.raises(CLOSED):
             await one_turn(server, client_of)
 
-    assert caught.value.code == 1008
     [closed] = watched.of(Closed)
     assert (closed.code, closed.reason, closed.phase) == (1008, "no such model", Phase.SETUP)
     assert (closed.closed_by, closed.setup.model) == (ClosedBy.SERVER, MODEL)
@@ -168,7 +170,7 @@ async def test_the_server_s_close_is_the_server_s(watched: Watched, client_of: C
         async with client_of(server) as client, client.aio.live.connect(model=MODEL) as session:
             await ask(session)
             await answer(session)
-            with pytest.raises(errors.APIError):
+            with pytest.raises(CLOSED):
                 await answer(session)
 
     [closed] = watched.of(Closed)
@@ -190,7 +192,7 @@ async def test_a_lost_connection_is_nobody_s_close(watched: Watched, client_of: 
             await ask(session)
             await answer(session)
             await ask(session)
-            with pytest.raises(errors.APIError):
+            with pytest.raises(CLOSED):
                 await answer(session)
 
     [closed] = watched.of(Closed)
