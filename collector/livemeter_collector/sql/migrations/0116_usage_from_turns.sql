@@ -16,7 +16,7 @@ SELECT
     livemeter_event_time(Timestamp) AS ts,
     ServiceName AS app,
     LogAttributes['user.id'] AS user_id,
-    mapApply((key, value) -> (substring(key, 19), value), mapFilter((key, value) -> startsWith(key, 'gemini_live.label.'), LogAttributes)) AS labels,
+    livemeter_labels(LogAttributes) AS labels,
     LogAttributes['gen_ai.request.model'] AS model,
     LogAttributes['gemini_live.platform'] AS platform,
     'standard' AS tier,

@@ -5,7 +5,7 @@ SELECT
     nullIf(LogAttributes['gemini_live.session.id'], '') AS session_id,
     nullIf(ServiceName, '') AS app,
     nullIf(LogAttributes['user.id'], '') AS user_id,
-    CAST(mapApply((key, value) -> (substring(key, 19), value), mapFilter((key, value) -> startsWith(key, 'gemini_live.label.'), LogAttributes)), 'Map(String, String)') AS labels,
+    CAST(livemeter_labels(LogAttributes), 'Map(String, String)') AS labels,
     nullIf(LogAttributes['gen_ai.request.model'], '') AS model,
     nullIf(LogAttributes['gemini_live.platform'], '') AS platform,
     livemeter_event_time(fromUnixTimestamp64Milli(toInt64OrNull(LogAttributes['gemini_live.connection.opened_at_unix_ms']))) AS opened_at,
