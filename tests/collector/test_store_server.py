@@ -38,6 +38,7 @@ class WritableServer:
         self.answer_next: Response | None = None
         """In place of the next insert."""
         self.inserts: list[dict[str, str]] = []
+        self.reads: list[dict[str, str]] = []
         self._running: dict[str, asyncio.Task[None]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,6 +55,7 @@ class WritableServer:
         if b"FROM system.settings" in body:
             # To a reader every setting is fixed; to whoever may write, none is.
             body = body.replace(b"readonly", b"toUInt8(0) AS readonly")
+        self.reads.append(url)
         self._running[url.get("query_id", "")] = asyncio.ensure_future(self._read(body, scope, receive, send))
         with contextlib.suppress(asyncio.CancelledError):
             await self._running[url.get("query_id", "")]
@@ -188,6 +190,15 @@ def test_questions_are_answered_as_by_the_engine_itself(remote: Store, store: St
         assert output_format == "JSON" or there == here
     system = remote.stream("SELECT currentDatabase()", "TSV", settings={"database": "system"})
     assert b"".join(system) == b"system\n"
+
+
+def test_whatever_reads_is_sent_as_read_only(remote: Store, server: WritableServer) -> None:
+    """The server is what refuses a statement that writes; this one would answer it either way."""
+    server.reads.clear()
+    remote.query("SELECT 1")
+    b"".join(remote.stream("SELECT 1", "TSV"))
+
+    assert [sent.get("readonly") for sent in server.reads] == ["1", "1"]
 
 
 def test_a_large_answer_streams_and_a_late_failure_is_told(remote: Store) -> None:

@@ -178,6 +178,15 @@ async def test_the_server_s_close_is_the_server_s(watched: Watched, client_of: C
     assert (closed.closed_by, closed.clean, closed.phase) == (ClosedBy.SERVER, True, Phase.ACTIVE)
 
 
+async def test_a_key_in_a_close_reason_is_not_kept(watched: Watched, client_of: ClientOf) -> None:
+    reason = "API key AIzaSyVerySecretIndeed not valid"
+    async with played(Expect("setup"), Close(1007, reason), accept=False) as server:
+        with pytest.raises(CLOSED):
+            await one_turn(server, client_of)
+
+    assert watched.of(Closed)[0].reason == "API key [redacted] not valid"
+
+
 async def test_the_client_s_close_is_the_client_s(watched: Watched, client_of: ClientOf) -> None:
     async with played(*ANSWER) as server:
         await one_turn(server, client_of)

@@ -88,9 +88,9 @@ class ServerStore:
             self._client.command(sql, parameters=bindable(parameters), use_database=inside)
 
     def query(self, sql: str, parameters: Parameters | None = None) -> Table:
-        """Answer a SELECT as Python values; times are aware, in UTC."""
+        """Answer a SELECT as Python values, read-only; times are aware, in UTC."""
         with self._errors():
-            return ask(self._client, sql, parameters)
+            return ask(self._client, sql, parameters, self._changeable({"readonly": "1"}))
 
     def stream(
         self,

@@ -24,9 +24,13 @@ from livemeter_collector.store.parameters import unescaped
 logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 
 
-def ask(client: Client, sql: str, parameters: Parameters | None) -> Table:
+def ask(
+    client: Client, sql: str, parameters: Parameters | None, settings: dict[str, str] | None = None
+) -> Table:
     """Answer a SELECT; times are aware, in UTC. Raises ClickHouseError."""
-    result = client.query(sql, parameters=bindable(parameters), query_tz="UTC", tz_mode="aware")
+    result = client.query(
+        sql, parameters=bindable(parameters), settings=settings, query_tz="UTC", tz_mode="aware"
+    )
     return Table(tuple(result.column_names), tuple(tuple(row) for row in result.result_rows))
 
 

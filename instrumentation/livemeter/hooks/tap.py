@@ -164,7 +164,7 @@ def read_close(socket: Any, error: BaseException | None) -> Close:
     closed_by = ClosedBy.SERVER if by_server else ClosedBy.CLIENT if sent is not None else ClosedBy.NONE
     return Close(
         code=frame.code if frame is not None else ABNORMAL_CLOSURE,
-        reason=frame.reason if frame is not None else "",
+        reason=redacted(frame.reason) if frame is not None else "",
         closed_by=closed_by,
         clean=received is not None and sent is not None,
         error_type=_type_name(error) if error is not None else "",
@@ -174,7 +174,12 @@ def read_close(socket: Any, error: BaseException | None) -> Close:
 def read_refusal(body: object) -> str:
     """Return the start of an HTTP refusal's text on one line, without anything that looks like a key."""
     text = bytes(body).decode("utf-8", "replace") if isinstance(body, bytes | bytearray) else ""
-    return _CREDENTIAL.sub("[redacted]", " ".join(text.split()))[:_MAX_REFUSAL_CHARACTERS]
+    return redacted(" ".join(text.split()))[:_MAX_REFUSAL_CHARACTERS]
+
+
+def redacted(text: str) -> str:
+    """Return what the other side said without anything that looks like a key or a token."""
+    return _CREDENTIAL.sub("[redacted]", text)
 
 
 def _type_name(error: BaseException) -> str:
