@@ -47,6 +47,7 @@ lint: $(STAMP)  ## formatting and lint, without changing anything
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/python -m livemeter_dashboards.generate --check
+	$(BIN)/python -m livemeter_collector.prices.export --check
 
 types: $(STAMP)  ## mypy strict and pyright strict
 	$(BIN)/mypy

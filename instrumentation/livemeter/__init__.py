@@ -7,17 +7,39 @@ say more. They load when first used, so that ``import livemeter`` alone costs no
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from livemeter.identity import session
-    from livemeter.instrumentation import flush, instrument, uninstrument
+    from livemeter.app.closes import Advice, diagnose
+    from livemeter.app.session import Session, current, session
+    from livemeter.emit.loss import LossCountingExporter
+    from livemeter.instrumentation import flush, instrument, observe, on_budget, uninstrument
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "flush", "instrument", "session", "uninstrument"]
+__all__ = [
+    "Advice",
+    "LossCountingExporter",
+    "Session",
+    "__version__",
+    "current",
+    "diagnose",
+    "flush",
+    "instrument",
+    "observe",
+    "on_budget",
+    "session",
+    "uninstrument",
+]
 
 _HOMES = {
+    "Advice": "livemeter.app.closes",
+    "LossCountingExporter": "livemeter.emit.loss",
+    "Session": "livemeter.app.session",
+    "current": "livemeter.app.session",
+    "diagnose": "livemeter.app.closes",
     "flush": "livemeter.instrumentation",
     "instrument": "livemeter.instrumentation",
-    "session": "livemeter.identity",
+    "observe": "livemeter.instrumentation",
+    "on_budget": "livemeter.instrumentation",
+    "session": "livemeter.app.session",
     "uninstrument": "livemeter.instrumentation",
 }
 

@@ -1,36 +1,63 @@
-"""Turning observation on and off: hooks, observer and emitter wired together, once per process."""
+"""Turning observation on and off: hooks, observer, accounts and emitter wired together, once per process."""
 
 import atexit
+import logging
 import threading
 from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TypeVar
+from weakref import WeakSet
 
 from opentelemetry import _logs, context, metrics, trace
 from opentelemetry._logs import LoggerProvider
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
+from livemeter.accounts import PriceFileError, PriceList, price_list, read_overrides
+from livemeter.app.account import Accounts, Budget
+from livemeter.app.connection import AccountedConnection
+from livemeter.app.session import OnBudget, amount, session_to_open
 from livemeter.emit.emitter import Emitter
 from livemeter.emit.providers import Providers, private_providers
 from livemeter.hooks.connection_id import new_connection_id
 from livemeter.hooks.endpoint import read_endpoint
-from livemeter.hooks.google_genai import GoogleGenAIHooks, NotInstalledError
+from livemeter.hooks.framework import framework_in_play
+from livemeter.hooks.google_genai import GoogleGenAIHooks, NotInstalledError, Watch
+from livemeter.hooks.health import ConnectionHealth
+from livemeter.hooks.loop_lag import LoopLag
 from livemeter.hooks.tap import Tap, read_clocks
-from livemeter.identity import current_identity
+from livemeter.hooks.websockets_client import observe as observe_client
+from livemeter.hooks.websockets_client import require_client_connection
 from livemeter.observer.connection import ConnectionObserver
 from livemeter.observer.sessions import SessionDirectory
 from livemeter.settings import Settings
 
-__all__ = ["NotInstalledError", "flush", "instrument", "instrument_privately", "uninstrument"]
+__all__ = [
+    "NotInstalledError",
+    "flush",
+    "instrument",
+    "instrument_privately",
+    "observe",
+    "on_budget",
+    "uninstrument",
+]
+
+Connection = TypeVar("Connection")
 
 
 @dataclass(slots=True)
 class _Active:
     hooks: GoogleGenAIHooks
+    watch: Watch
+    taps: "WeakSet[Tap]"
+    accounts: Accounts[OnBudget]
     providers: Providers | None
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _active: _Active | None = None
+_budgets: list[Budget[OnBudget]] = []
 
 
 def instrument(
@@ -55,25 +82,29 @@ def instrument(
         meter_provider or metrics.get_meter_provider(),
         settings,
     )
-    _activate(emitter, settings, None)
+    _activate(emitter, settings, None, hooked=True)
 
 
-def instrument_privately(settings: Settings | None = None) -> None:
+def instrument_privately(settings: Settings | None = None, *, hooked: bool = True) -> None:
     """Observe every Gemini Live connection and export to Livemeter's collector through own providers.
 
     The global providers stay as they are, so an application's own OpenTelemetry works as ever and
     frames do not flow to its back end by accident. What waits at a normal exit is exported first.
+
+    Args:
+        settings: those of the environment, if not given.
+        hooked: whether google-genai is hooked; without, only what is given to ``observe`` is observed.
 
     Raises:
         NotInstalledError: google-genai is not installed or too old.
         SettingsError: an environment variable cannot be understood.
     """
     settings = settings or Settings.from_environment()
-    if not settings.enabled or _active is not None:
+    if not settings.enabled or _has_hooked(hooked=hooked):
         return
     providers = private_providers(settings)
     emitter = Emitter(providers.logger, providers.tracer, providers.meter, settings)
-    _activate(emitter, settings, providers)
+    _activate(emitter, settings, providers, hooked=hooked)
     atexit.register(uninstrument)
 
 
@@ -85,6 +116,8 @@ def uninstrument() -> None:
     if active is None:
         return
     active.hooks.uninstall()
+    for tap in list(active.taps):
+        tap.detach()
     atexit.unregister(uninstrument)
     if active.providers is not None:
         active.providers.shutdown()
@@ -96,28 +129,100 @@ def flush(timeout_ms: int = 2000) -> bool:
     return providers is None or providers.force_flush(timeout_ms)
 
 
-def _activate(emitter: Emitter, settings: Settings, providers: Providers | None) -> None:
+def observe(connection: Connection) -> Connection:
+    """Observe a connection that the application dialled itself with ``websockets``, and return it.
+
+    For code that speaks the Live API without google-genai. Call it right after the dial, before the setup
+    frame is sent. Observation is turned on, privately, if it was not yet.
+
+    Raises:
+        TypeError: this is no connection of ``websockets.asyncio.client``.
+        SettingsError: an environment variable cannot be understood.
+    """
+    require_client_connection(connection)
+    if _active is None:
+        instrument_privately(hooked=False)
+    active = _active
+    return observe_client(connection, active.watch) if active is not None else connection
+
+
+def on_budget(*, usd: float | str | Decimal, call: OnBudget) -> None:
+    """Have ``call(session)`` called once for every session whose cost reaches ``usd``.
+
+    Raises:
+        ValueError: ``usd`` is no positive amount.
+    """
+    budget = Budget(amount(usd), call)
+    with _lock:
+        _budgets.append(budget)
+        if _active is not None:
+            _active.accounts.add_budget(budget)
+
+
+def _activate(emitter: Emitter, settings: Settings, providers: Providers | None, *, hooked: bool) -> None:
     global _active  # noqa: PLW0603 - see uninstrument
+    with _lock:
+        if _has_hooked(hooked=hooked):
+            return
+        accounts, taps = Accounts[OnBudget](_prices(settings), _budgets), WeakSet[Tap]()
+        watch = _watch(emitter, settings, accounts, taps)
+        hooks = GoogleGenAIHooks()
+        if hooked:
+            hooks.install(watch)
+        _active = _Active(hooks, watch, taps, accounts, providers)
+
+
+def _has_hooked(*, hooked: bool) -> bool:
+    """Say whether observation is on; lay the hook of google-genai, if wanted and ``observe`` came first."""
+    with _lock:
+        if _active is None:
+            return False
+        if hooked and not _active.hooks.is_installed:
+            _active.hooks.install(_active.watch)
+        return True
+
+
+def _watch(emitter: Emitter, settings: Settings, accounts: Accounts[OnBudget], taps: "WeakSet[Tap]") -> Watch:
     directory = SessionDirectory()
+    loop_lag = LoopLag(emitter.instruments.loop_lag) if settings.loop_lag else None
 
     def watch(uri: str) -> Tap:
         now = read_clocks()
-        connection_id = new_connection_id(now.wall_ns)
+        session, endpoint, framework = session_to_open(), read_endpoint(uri), framework_in_play()
         observer = ConnectionObserver(
-            connection_id,
+            new_connection_id(now.wall_ns),
             directory,
             now,
-            identity=current_identity(),
+            identity=session.identity,
             frames_interval_ms=settings.frames_interval_ms,
+            capture_content=settings.captures_content,
         )
-        sink = emitter.connection(
-            connection_id, read_endpoint(uri), context.get_current(), opened_at_ns=now.wall_ns
+        emits = emitter.connection(
+            observer.connection_id,
+            endpoint,
+            context.get_current(),
+            opened_at_ns=now.wall_ns,
+            framework_name=framework.name if framework else "",
+            framework_version=framework.version if framework else "",
         )
-        return Tap(observer, sink, settings.frames_interval_ms)
+        sink = AccountedConnection(observer, endpoint, session, accounts, emits)
+        health = ConnectionHealth(loop_lag, pings=settings.pings)
+        tap = Tap(observer, sink, settings.frames_interval_ms, health)
+        taps.add(tap)
+        return tap
 
-    with _lock:
-        if _active is not None:
-            return
-        hooks = GoogleGenAIHooks()
-        hooks.install(watch)
-        _active = _Active(hooks, providers)
+    return watch
+
+
+def _prices(settings: Settings) -> PriceList:
+    """Return the prices of running accounts. What they cannot be read from costs the overrides, no more."""
+    if not settings.prices:
+        return price_list()
+    try:
+        return price_list(read_overrides(Path(settings.prices).read_text("utf-8"), settings.prices))
+    except (OSError, UnicodeDecodeError, PriceFileError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        logging.getLogger("livemeter").warning(
+            "LIVEMETER_PRICES is not used (%s): %s; published prices hold", settings.prices, reason
+        )
+        return price_list()

@@ -19,11 +19,19 @@ class Event(StrEnum):
 
     CONNECTION_STARTED = "gemini_live.connection.started"
     FRAMES = "gemini_live.frames"
+    FRAME = "gemini_live.frame"
     USAGE = "gemini_live.usage"
     TURN = "gemini_live.turn"
     TOOL_CALL = "gemini_live.tool_call"
     GO_AWAY = "gemini_live.go_away"
     RESUMPTION = "gemini_live.resumption"
+    FLUSH = "gemini_live.flush"
+    VOICE_ACTIVITY = "gemini_live.voice_activity"
+    TRANSCRIPT = "gemini_live.transcript"
+    PHASE = "gemini_live.phase"
+    EXPECTATION = "gemini_live.expectation"
+    OUTCOME = "gemini_live.outcome"
+    DROPPED_RECORDS = "gemini_live.dropped_records"
     CONNECTION_CLOSED = "gemini_live.connection.closed"
 
 
@@ -44,6 +52,10 @@ class Attribute(StrEnum):
     # What the application said about the session.
     USER_ID = "user.id"
     LABEL_PREFIX = "gemini_live.label."
+    APP_PHASE = "gemini_live.app.phase"
+    EXPECTED_TOOLS = "gemini_live.app.expected_tools"
+    OUTCOME = "gemini_live.app.outcome"
+    OUTCOME_DETAIL = "gemini_live.app.outcome_detail"
 
     # Connection started: the setup as it went over the wire.
     ATTEMPT = "gemini_live.connection.attempt"
@@ -65,14 +77,33 @@ class Attribute(StrEnum):
     COMPRESSION_TRIGGER_TOKENS = "gemini_live.setup.compression_trigger_tokens"
     COMPRESSION_TARGET_TOKENS = "gemini_live.setup.compression_target_tokens"
     DECLARED_TOOLS = "gemini_live.setup.declared_tools"
+    THINKING_BUDGET = "gemini_live.setup.thinking_budget"
+    THINKING_LEVEL = "gemini_live.setup.thinking_level"
+    SETUP_BYTES = "gemini_live.setup.bytes"
+    SETUP_LABELS = "gemini_live.setup.labels"
     INSTRUCTION_BYTES = "gemini_live.setup.system_instruction_bytes"
     INSTRUCTION_HASH = "gemini_live.setup.system_instruction_hash"
     SETUP_MS = "gemini_live.setup_ms"
     SDK_VERSION = "gemini_live.sdk.version"
     WEBSOCKETS_VERSION = "gemini_live.websockets.version"
+    FRAMEWORK_NAME = "gemini_live.framework.name"
+    FRAMEWORK_VERSION = "gemini_live.framework.version"
+    PYTHON_VERSION = "process.runtime.version"
+    OS_TYPE = "os.type"
+    PING_INTERVAL_S = "gemini_live.websocket.ping_interval_s"
+    PING_TIMEOUT_S = "gemini_live.websocket.ping_timeout_s"
 
     # Frames, packed: how many the body holds, so that a cut body is seen.
     FRAMES_COUNT = "gemini_live.frames.count"
+
+    # A frame as a record of its own.
+    FRAME_SEQ = "gemini_live.frame.seq"
+    FRAME_DIRECTION = "gemini_live.frame.direction"
+    FRAME_KIND = "gemini_live.frame.kind"
+    FRAME_CONTENTS = "gemini_live.frame.contents"
+    FRAME_BYTES = "gemini_live.frame.bytes"
+    FRAME_AUDIO_MS = "gemini_live.frame.audio_ms"
+    FRAME_SAMPLE_RATE = "gemini_live.frame.sample_rate_hz"
 
     # Usage: one event per usageMetadata; the exact figures are in the body.
     PASS = "gemini_live.usage.pass"  # noqa: S105 - a generation pass, not a password
@@ -100,7 +131,26 @@ class Attribute(StrEnum):
     TRANSCRIPT_CHARS_OUT = "gemini_live.turn.transcript_chars_out"
     TRANSCRIPT_BYTES_IN = "gemini_live.turn.transcript_bytes_in"
     TRANSCRIPT_BYTES_OUT = "gemini_live.turn.transcript_bytes_out"
+    TRANSCRIPT_LONGEST_GAP_MS = "gemini_live.turn.transcript_longest_gap_ms"
     GROUNDING_QUERIES = "gemini_live.turn.grounding_queries"
+    COMPLETE_REASON = "gemini_live.turn.complete_reason"
+    GENERATION_COMPLETE = "gemini_live.turn.generation_complete"
+    BEGAN_WHILE_USER_SPOKE = "gemini_live.turn.began_while_user_spoke"
+    FLUSHES = "gemini_live.turn.flushes"
+
+    # Flush: the user's activity was ended and begun again to force a transcription.
+    FLUSH_SPELLING = "gemini_live.flush.spelling"
+    FLUSH_SPEECH_MS = "gemini_live.flush.speech_ms"
+    FLUSH_GAP_MS = "gemini_live.flush.gap_ms"
+    FLUSH_TRANSCRIPT_CHARS = "gemini_live.flush.transcript_chars"
+
+    # What the server's own voice activity detection said.
+    VOICE_ACTIVITY_TYPE = "gemini_live.voice_activity.type"
+    VOICE_ACTIVITY_OFFSET_MS = "gemini_live.voice_activity.audio_offset_ms"
+
+    # Transcript: content, only when it is switched on. The text is the body.
+    TRANSCRIPT_SIDE = "gemini_live.transcript.side"
+    CONTENT_TRUNCATED = "gemini_live.content.truncated"
 
     # Tool call.
     TOOL_NAME = "gen_ai.tool.name"
@@ -113,11 +163,17 @@ class Attribute(StrEnum):
     TOOL_RESPONSE_BYTES = "gemini_live.tool.response_bytes"
     TOOL_ID_MATCH = "gemini_live.tool.id_match"
     TOOL_IN_FLIGHT = "gemini_live.tool.in_flight"
+    TOOL_ENCODING = "gemini_live.tool.encoding"
+    TOOL_SCHEDULING = "gemini_live.tool.scheduling"
+    TOOL_WILL_CONTINUE = "gemini_live.tool.will_continue"
+    TOOL_ARGUMENTS = "gen_ai.tool.call.arguments"
+    TOOL_RESULT = "gen_ai.tool.call.result"
 
     # goAway and resumption. Handles leave the process as hashes only.
     GO_AWAY_TIME_LEFT_MS = "gemini_live.go_away.time_left_ms"
     RESUMABLE = "gemini_live.resumption.resumable"
     HANDLE_HASH = "gemini_live.resumption.handle_hash"
+    HANDLE_HASHES = "gemini_live.resumption.handle_hashes"
 
     # Connection closed.
     OPENED_AT = "gemini_live.connection.opened_at_unix_ms"
@@ -128,6 +184,7 @@ class Attribute(StrEnum):
     PHASE = "gemini_live.close.phase"
     HTTP_STATUS = "http.response.status_code"
     ERROR_TYPE = "error.type"
+    EXCEPTION_CHAIN = "gemini_live.close.exception_chain"
     DIAGNOSIS = "gemini_live.close.diagnosis"
     CAUSE = "gemini_live.close.cause"
     HINT = "gemini_live.close.hint"
@@ -140,6 +197,19 @@ class Attribute(StrEnum):
     LAST_SENT_AT = "gemini_live.close.last_sent_at_unix_ms"
     LAST_RECEIVED_AT = "gemini_live.close.last_received_at_unix_ms"
     CONNECTION_MS = "gemini_live.connection.duration_ms"
+    FRAMES_OBSERVED = "gemini_live.close.frames"
+    TOOL_CALLS_OPEN = "gemini_live.close.tool_calls_open"
+    PINGS_SENT = "gemini_live.close.pings_sent"
+    PINGS_MISSED = "gemini_live.close.pings_missed"
+    PING_P50_MS = "gemini_live.close.ping_p50_ms"
+    PING_MAX_MS = "gemini_live.close.ping_max_ms"
+    LOOP_LAG_MAX_MS = "gemini_live.close.loop_lag_max_ms"
+
+    # Dropped records: what a full queue, a dead collector or a length limit cost.
+    DROPPED_COUNT = "gemini_live.dropped.count"
+    DROPPED_REASON = "gemini_live.dropped.reason"
+    DROPPED_FIRST_SEQ = "gemini_live.dropped.first_seq"
+    DROPPED_LAST_SEQ = "gemini_live.dropped.last_seq"
 
     # Spans and metrics only.
     OPERATION = "gen_ai.operation.name"
@@ -168,6 +238,9 @@ class Metric(StrEnum):
     CLOSES = "gemini_live.connection.closes"
     GO_AWAYS = "gemini_live.go_aways"
     INTERRUPTIONS = "gemini_live.interruptions"
+    TOOL_DURATION = "gen_ai.execute_tool.duration"
+    LOOP_LAG = "gemini_live.event_loop.lag"
+    DROPPED_RECORDS = "gemini_live.dropped_records"
 
 
 class UsageBody(StrEnum):
@@ -197,7 +270,9 @@ class FramesBody(StrEnum):
     """Keys of a packed frames event's JSON body: equally long arrays but for the scalars.
 
     ``base`` is a Unix time in milliseconds and ``offset`` the milliseconds since the frame before
-    (since ``base`` for the first); ``seq`` is the first frame's number, counted up by one.
+    (since ``base`` for the first); ``seq`` is the first frame's number, counted up by one; ``sample_rate``
+    is in hertz, 0 where there is no PCM. ``handles``, when there, are the hashes of the resumption handles
+    that were given meanwhile.
     """
 
     BASE = "base"
@@ -208,7 +283,9 @@ class FramesBody(StrEnum):
     CONTENTS = "contents"
     BYTES = "bytes"
     AUDIO_MS = "audio_ms"
+    SAMPLE_RATE = "sample_rate"
     TURN = "turn"
+    HANDLES = "handles"
 
 
 class Platform(StrEnum):
@@ -267,3 +344,38 @@ class TurnEnd(StrEnum):
     COMPLETE = "complete"
     INTERRUPTED = "interrupted"
     CONNECTION_CLOSED = "connection_closed"
+
+
+class FlushSpelling(StrEnum):
+    """How an application ended and began the user's activity to force a transcription."""
+
+    ACTIVITY = "activity"
+    CLIENT_CONTENT = "client_content"
+
+
+class Side(StrEnum):
+    """Whose words a transcript holds."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+
+
+class EncodingFinding(StrEnum):
+    """What was found in a tool response that is known to matter to servers."""
+
+    NON_ASCII = "non_ascii"
+    INVALID_UTF8 = "invalid_utf8"
+    LONE_SURROGATE = "lone_surrogate"
+    CONTROL_CHARACTER = "control_character"
+    NOT_AN_OBJECT = "not_an_object"
+    PLAIN_STRING = "plain_string"
+    JSON_IN_STRING = "json_in_string"
+    NESTED_OBJECT = "nested_object"
+
+
+class DropReason(StrEnum):
+    """Why records did not reach the collector, or not whole."""
+
+    QUEUE_FULL = "queue_full"
+    EXPORT_FAILED = "export_failed"
+    TRUNCATED = "truncated"

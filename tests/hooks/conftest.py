@@ -15,7 +15,7 @@ from google.oauth2.credentials import Credentials
 from livemeter import guard
 from livemeter.hooks.connection_id import new_connection_id
 from livemeter.hooks.google_genai import GoogleGenAIHooks
-from livemeter.hooks.tap import Tap, read_clocks
+from livemeter.hooks.tap import Note, Tap, read_clocks
 from livemeter.observer.connection import ConnectionObserver
 from livemeter.observer.facts import Fact, Identity
 from livemeter.observer.sessions import SessionDirectory
@@ -32,6 +32,14 @@ class Watched:
     facts: list[Fact] = field(default_factory=list)
     identities: list[Identity] = field(default_factory=list)
     broken: bool = False
+    tells: list[Callable[[Note], None]] = field(default_factory=list)
+    errors: list[BaseException | None] = field(default_factory=list)
+
+    def attached(self, socket: Any, tell: Callable[[Note], None]) -> None:
+        self.tells.append(tell)
+
+    def ended(self, error: BaseException | None) -> None:
+        self.errors.append(error)
 
     def emit(self, identity: Identity, facts: list[Fact]) -> None:
         if self.broken:

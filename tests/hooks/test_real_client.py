@@ -318,8 +318,8 @@ def test_uninstalling_puts_back_what_was_there(watched: Watched) -> None:
     assert live.ws_connect is original  # type: ignore[attr-defined]
 
 
-def test_a_hook_laid_over_ours_stays(watched: Watched) -> None:
-    ours = live.ws_connect  # type: ignore[attr-defined]
+def test_a_hook_laid_over_ours_stays_and_what_it_dials_is_not_observed(watched: Watched) -> None:
+    ours, original = live.ws_connect, watched.hooks._original  # type: ignore[attr-defined]
 
     def theirs(*args: Any, **kwargs: Any) -> Any:
         return ours(*args, **kwargs)
@@ -328,6 +328,6 @@ def test_a_hook_laid_over_ours_stays(watched: Watched) -> None:
     try:
         watched.hooks.uninstall()
         assert live.ws_connect is theirs  # type: ignore[attr-defined]
+        assert isinstance(theirs("wss://127.0.0.1:1"), original)
     finally:
-        watched.hooks.install(pytest.fail)
-        watched.hooks.uninstall()
+        live.ws_connect = original  # type: ignore[attr-defined]

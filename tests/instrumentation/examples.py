@@ -4,17 +4,34 @@ from livemeter.observer.facts import (
     ConnectionClosed,
     ConnectionStarted,
     Endpoint,
+    Flushed,
     FramesRecorded,
     GoAwayReceived,
+    Health,
     Identity,
+    OutcomeReached,
+    PhaseEntered,
     ResumptionChanged,
     Setup,
     ToolCallEnded,
+    ToolsExpected,
+    TranscriptPiece,
     TurnEnded,
     Usage,
     UsageReported,
+    VoiceActivityDetected,
 )
-from livemeter.vocabulary import ClosedBy, IdMatch, Phase, Platform, ToolStatus, TurnEnd
+from livemeter.vocabulary import (
+    ClosedBy,
+    EncodingFinding,
+    FlushSpelling,
+    IdMatch,
+    Phase,
+    Platform,
+    Side,
+    ToolStatus,
+    TurnEnd,
+)
 
 SECOND_NS = 1_000_000_000
 OPENED_NS = 1_800_000_000 * SECOND_NS
@@ -47,6 +64,11 @@ SETUP = Setup(
     declared_tools=("get_weather", "score"),
     instruction_bytes=812,
     instruction_hash="ab" * 16,
+    thinking_budget=0,
+    thinking_level="LOW",
+    labels={"team": "tutors"},
+    bytes=2310,
+    config='{"model":"gemini-live-2.5-flash","tools":["get_weather","score"]}',
 )
 
 STARTED = ConnectionStarted(
@@ -71,7 +93,9 @@ FRAMES = FramesRecorded(
     contents=((), (), ("turnComplete", "usageMetadata")),
     bytes=(1790, 1791, 402),
     audio_ms=(40, 40, 0),
+    sample_rates=(16_000, 16_000, 0),
     turns=(3, 3, 3),
+    handle_hashes=(HANDLE_HASH,),
 )
 
 USAGE = UsageReported(
@@ -119,6 +143,12 @@ TURN = TurnEnded(
     transcript_bytes_in=14,
     transcript_bytes_out=99,
     grounding_queries=1,
+    complete_reason="NEED_MORE_INPUT",
+    generation_complete=True,
+    began_while_user_spoke=True,
+    flushes=2,
+    transcript_longest_gap_ms=15_250.0,
+    app_phase="scoring",
 )
 
 TOOL_CALL = ToolCallEnded(
@@ -134,6 +164,11 @@ TOOL_CALL = ToolCallEnded(
     id_match=IdMatch.YES,
     in_flight=1,
     status=ToolStatus.OK,
+    encoding=(EncodingFinding.NON_ASCII, EncodingFinding.JSON_IN_STRING),
+    scheduling="WHEN_IDLE",
+    will_continue=False,
+    arguments='{"city":"Köln"}',
+    result='{"celsius":21}',
 )
 
 GO_AWAY = GoAwayReceived(OPENED_NS + 6 * SECOND_NS, time_left_ms=50_000.0)
@@ -160,7 +195,46 @@ CLOSED = ConnectionClosed(
     context_tokens=1120,
     last_sent_at_ns=OPENED_NS + 7_900_000_000,
     last_received_at_ns=OPENED_NS + 7 * SECOND_NS,
+    frames=4711,
+    tool_calls_open=1,
+    app_phase="scoring",
+    exception_chain=("app.Hangup", "websockets.exceptions.ConnectionClosedOK"),
+    health=Health(pings_sent=4, pings_missed=1, ping_p50_ms=20.125, ping_max_ms=48.5, loop_lag_max_ms=3.0625),
 )
 
-FACTS = (STARTED, FRAMES, TOOL_CALL, USAGE, TURN, GO_AWAY, RESUMPTION, CLOSED)
+FLUSHED = Flushed(
+    at_ns=OPENED_NS + 1_500_000_000,
+    turn=3,
+    spelling=FlushSpelling.ACTIVITY,
+    speech_ms=15_000.0,
+    gap_ms=2.5,
+    transcript_chars=140,
+)
+
+VOICE_ACTIVITY = VoiceActivityDetected(OPENED_NS + 1_600_000_000, 3, "ACTIVITY_START", audio_offset_ms=320.0)
+
+TRANSCRIPT = TranscriptPiece(OPENED_NS + 1_700_000_000, 3, Side.INPUT, "Wie ist das Wetter in Köln?")
+
+PHASE_ENTERED = PhaseEntered(OPENED_NS + 1_800_000_000, 3, "scoring")
+
+EXPECTED = ToolsExpected(OPENED_NS + 1_900_000_000, 3, ("score", "get_weather"))
+
+OUTCOME = OutcomeReached(OPENED_NS + 7_500_000_000, 3, "scored_by_fallback", "no call of score came")
+
+FACTS = (
+    STARTED,
+    FRAMES,
+    FLUSHED,
+    VOICE_ACTIVITY,
+    TRANSCRIPT,
+    PHASE_ENTERED,
+    EXPECTED,
+    TOOL_CALL,
+    USAGE,
+    TURN,
+    GO_AWAY,
+    RESUMPTION,
+    OUTCOME,
+    CLOSED,
+)
 """One of every kind, in the order of their times."""

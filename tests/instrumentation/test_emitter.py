@@ -1,6 +1,7 @@
 """The emitter: who emitted what, in which order, and what it must not disturb."""
 
 import json
+import platform
 import subprocess
 import sys
 import threading
@@ -9,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from opentelemetry._logs import SeverityNumber
+from opentelemetry.context import Context
 
 from livemeter import guard
-from livemeter.observer.facts import Identity
+from livemeter.observer.facts import Identity, TranscriptPiece
 from livemeter.settings import Settings
 from livemeter.vocabulary import Attribute, ClosedBy, Event
 from tests.instrumentation.examples import (
@@ -24,6 +26,7 @@ from tests.instrumentation.examples import (
     STARTED,
     TURN,
     USAGE,
+    VERTEX,
 )
 from tests.instrumentation.memory import Memory
 
@@ -33,16 +36,22 @@ def test_every_fact_is_a_record_with_its_event_name_time_and_body(memory: Memory
     assert [record.event_name for record in memory.records] == [
         Event.CONNECTION_STARTED,
         Event.FRAMES,
+        Event.FLUSH,
+        Event.VOICE_ACTIVITY,
+        Event.PHASE,
+        Event.EXPECTATION,
         Event.TOOL_CALL,
         Event.USAGE,
         Event.TURN,
         Event.GO_AWAY,
         Event.RESUMPTION,
+        Event.OUTCOME,
         Event.CONNECTION_CLOSED,
     ]
-    assert [record.timestamp for record in memory.records] == [fact.at_ns for fact in FACTS]
+    times = [fact.at_ns for fact in FACTS if not isinstance(fact, TranscriptPiece)]
+    assert [record.timestamp for record in memory.records] == times
     bodies = {record.event_name: record.body for record in memory.records if record.body}
-    assert set(bodies) == {Event.FRAMES, Event.USAGE}
+    assert set(bodies) == {Event.CONNECTION_STARTED, Event.FRAMES, Event.USAGE}
     assert json.loads(str(bodies[Event.FRAMES]))["kind"] == list(FRAMES.kinds)
 
 
@@ -91,7 +100,23 @@ def test_versions_of_the_libraries_are_told_once_a_connection(memory: Memory) ->
     memory.emit([STARTED, CLOSED])
     started, closed = (dict(record.attributes or {}) for record in memory.records)
     assert {Attribute.SDK_VERSION, Attribute.WEBSOCKETS_VERSION} <= set(started)
+    assert started[Attribute.PYTHON_VERSION] == platform.python_version()
+    assert started[Attribute.OS_TYPE] == platform.system().lower()
     assert Attribute.SDK_VERSION not in closed
+
+
+def test_the_framework_and_the_pings_of_a_connection_are_told_when_it_starts(memory: Memory) -> None:
+    connection = memory.emitter.connection(
+        CONNECTION_ID, VERTEX, Context(), framework_name="livekit-plugins-google", framework_version="1.5.2"
+    )
+    connection.set_pings(0.0, None)
+    connection.emit(IDENTITY, [STARTED])
+    [started] = memory.records
+    attributes = dict(started.attributes or {})
+    assert attributes[Attribute.FRAMEWORK_NAME] == "livekit-plugins-google"
+    assert attributes[Attribute.FRAMEWORK_VERSION] == "1.5.2"
+    assert attributes[Attribute.PING_INTERVAL_S] == 0.0
+    assert Attribute.PING_TIMEOUT_S not in attributes
 
 
 def test_numbers_are_unique_over_threads(memory: Memory) -> None:

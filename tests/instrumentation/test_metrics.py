@@ -2,9 +2,22 @@
 
 from dataclasses import replace
 
+import pytest
+
+from livemeter.emit import metrics
 from livemeter.observer.facts import Setup, Usage
-from livemeter.vocabulary import Attribute, ClosedBy, Metric, Phase
-from tests.instrumentation.examples import CLOSED, FACTS, GEMINI, GO_AWAY, IDENTITY, STARTED, TURN, USAGE
+from livemeter.vocabulary import Attribute, ClosedBy, DropReason, Metric, Phase, ToolStatus
+from tests.instrumentation.examples import (
+    CLOSED,
+    FACTS,
+    GEMINI,
+    GO_AWAY,
+    IDENTITY,
+    STARTED,
+    TOOL_CALL,
+    TURN,
+    USAGE,
+)
 from tests.instrumentation.memory import Memory
 
 FLEET = (
@@ -83,6 +96,47 @@ def test_go_aways_and_interruptions(memory: Memory) -> None:
     memory.emit([STARTED, GO_AWAY, TURN, replace(TURN, turn=4, interrupted=False)])
     assert memory.sums(Metric.GO_AWAYS) == {FLEET: 1}
     assert memory.sums(Metric.INTERRUPTIONS) == {FLEET: 1}
+
+
+def test_tool_calls_by_name_and_status_as_far_as_they_were_measured(memory: Memory) -> None:
+    failed = replace(TOOL_CALL, latency_ms=250.0, status=ToolStatus.ERROR)
+    unanswered = replace(TOOL_CALL, latency_ms=None, status=ToolStatus.UNANSWERED)
+    memory.emit([STARTED, TOOL_CALL, TOOL_CALL, failed, unanswered])
+    durations = {
+        attributes[Attribute.TOOL_STATUS]: (attributes[Attribute.TOOL_NAME], point.count, point.sum)
+        for attributes, point in memory.points(Metric.TOOL_DURATION)
+    }
+    assert durations == {"ok": ("get_weather", 2, 2.0), "error": ("get_weather", 1, 0.25)}
+
+
+def test_tools_without_end_share_a_name(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "MAX_TOOL_NAMES", 2)
+    calls = [replace(TOOL_CALL, name=name) for name in ("a", "b", "invented", "hallucinated", "a")]
+    memory.emit([STARTED, *calls])
+    counts = {
+        attributes[Attribute.TOOL_NAME]: point.count
+        for attributes, point in memory.points(Metric.TOOL_DURATION)
+    }
+    assert counts == {"a": 2, "b": 1, "_OTHER": 2}
+
+
+def test_the_lag_of_the_loop_is_of_the_process_and_in_seconds(memory: Memory) -> None:
+    memory.emitter.instruments.loop_lag(0.03)
+    memory.emitter.instruments.loop_lag(0.003)
+    [(attributes, lag)] = memory.points(Metric.LOOP_LAG)
+    assert (attributes, lag.count, lag.sum) == ({}, 2, 0.033)
+    bounds = list(lag.explicit_bounds)
+    assert [bounds[index] for index, count in enumerate(lag.bucket_counts) if count] == [0.005, 0.05]
+
+
+def test_dropped_records_by_reason(memory: Memory) -> None:
+    memory.emitter.instruments.dropped(3, DropReason.QUEUE_FULL)
+    memory.emitter.instruments.dropped(4, DropReason.QUEUE_FULL)
+    memory.emitter.instruments.dropped(1, DropReason.TRUNCATED)
+    assert memory.sums(Metric.DROPPED_RECORDS) == {
+        ((Attribute.DROPPED_REASON, "queue_full"),): 7,
+        ((Attribute.DROPPED_REASON, "truncated"),): 1,
+    }
 
 
 def test_no_metric_names_a_session_a_connection_or_a_user(memory: Memory) -> None:

@@ -176,6 +176,11 @@ def test_a_generation_that_nobody_measured_makes_no_span(memory: Memory, turn: T
     assert INFERENCE not in [span.name for span in memory.spans]
 
 
+def test_user_speech_makes_no_span_because_nobody_measured_when_it_ended(memory: Memory) -> None:
+    memory.emit([STARTED, replace(TURN, user_speech_ms=800.0), CLOSED])
+    assert {span.name for span in memory.spans} == {ROOT, "setup", INFERENCE}
+
+
 # Tools.
 
 

@@ -36,6 +36,7 @@ def test_a_batch_is_columns_with_a_row_for_every_frame() -> None:
         contents=((), ("audio", "turnComplete", "usageMetadata"), ()),
         bytes=(len(json.dumps(microphone(20))), len(json.dumps(answer)), len('{"newThing": 1}')),
         audio_ms=(20, 40, 0),
+        sample_rates=(16_000, 24_000, 0),
         turns=(1, 1, 2),
     )
 

@@ -1,5 +1,6 @@
 """One connection from the dial to its end: phases, goAway, close, and frames that nobody should send."""
 
+import json
 import math
 from dataclasses import fields, is_dataclass
 from typing import Any, cast
@@ -58,12 +59,17 @@ def test_a_connection_starts_when_the_server_answers_the_setup(spelled: Spelling
     line.observer.opened()
     assert line.client(spelled(setup()), after_ms=30) == []
     (started,) = line.server(spelled(SETUP_COMPLETE), after_ms=200)
+    assert isinstance(started, ConnectionStarted)
+    setup_bytes, config = started.setup.bytes, started.setup.config
+    assert setup_bytes == len(json.dumps(spelled(setup())))
     assert started == ConnectionStarted(
         # 120 + 30 + 200
         at_ns=START.wall_ns + 350_000_000,
         opened_at_ns=START.wall_ns,
         setup_ms=350,
-        setup=Setup(model=MODEL, vad_mode="automatic", session_resumption=True),
+        setup=Setup(
+            model=MODEL, vad_mode="automatic", session_resumption=True, bytes=setup_bytes, config=config
+        ),
         google_session_id="google-session",
         attempt=1,
         resumed_from="",

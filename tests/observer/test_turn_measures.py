@@ -2,13 +2,16 @@
 
 import pytest
 
+from livemeter.observer.asking import Asking
 from livemeter.observer.facts import TurnEnded
+from livemeter.observer.open_turn import MAX_GROUNDING_QUERIES, OpenTurn
 from tests.observer.harness import (
     ACTIVITY_END,
     ACTIVITY_START,
     CAMERA,
     INTERRUPTED,
     REALTIME_TEXT,
+    START,
     TURN_COMPLETE,
     Json,
     Line,
@@ -24,6 +27,9 @@ from tests.observer.harness import (
     whole_turn,
     words,
 )
+
+VOICE_START: Json = {"voiceActivity": {"type": "ACTIVITY_START"}}
+VOICE_END: Json = {"voiceActivity": {"type": "ACTIVITY_END"}}
 
 
 def first_audio(line: Line) -> tuple[float | None, str]:
@@ -103,6 +109,260 @@ def test_content_that_does_not_complete_a_turn_asks_for_nothing_yet() -> None:
     assert first_audio(line) == (600, "last_audio_sent")
 
 
+@pytest.mark.parametrize("complete", [{}, {"turnComplete": None}, {"turnComplete": "true"}])
+def test_content_asks_only_where_it_says_that_the_turn_is_complete(complete: Json) -> None:
+    """The protocol's default is to wait for more."""
+    line = live()
+    line.client({"clientContent": {"turns": [], **complete}})
+    answer(line, after_ms=200)
+    assert first_audio(line) == (None, "")
+
+
+def test_a_model_that_spoke_before_anything_was_asked_has_no_time_to_first_audio() -> None:
+    line = live()
+    line.server(audio())
+    line.client(ask(), after_ms=100)
+    answer(line, after_ms=300)
+    assert first_audio(line) == (None, "")
+
+
+def test_words_of_the_model_do_not_decide_what_its_first_audio_waited_for() -> None:
+    line = live()
+    line.server(words("Hm"))
+    line.client(ask(), after_ms=100)
+    answer(line, after_ms=300)
+    assert first_audio(line) == (300, "client_content")
+
+
+# The end of speech, as the server heard it.
+
+
+def test_the_end_of_speech_that_the_server_heard_is_better_than_the_last_audio() -> None:
+    """The microphone streams on through the silence."""
+    line = live()
+    line.client(microphone())
+    line.server(VOICE_START, after_ms=100)
+    line.server(VOICE_END, after_ms=2_000)
+    for _ in range(5):
+        line.client(microphone(), after_ms=100)
+    answer(line, after_ms=50)
+    # five times 100, then 50
+    assert first_audio(line) == (550, "voice_activity_end")
+
+
+def test_of_several_ends_of_speech_the_last_counts() -> None:
+    line = live()
+    line.server(VOICE_END)
+    line.server(VOICE_END, after_ms=700)
+    answer(line, after_ms=300)
+    assert first_audio(line) == (300, "voice_activity_end")
+
+
+@pytest.mark.parametrize(
+    ("asking", "measured_from"),
+    [
+        (REALTIME_TEXT, "text"),
+        (ask(), "client_content"),
+        (ACTIVITY_END, "activity_end"),
+        (tool_response({"id": "a", "response": {}}), "tool_response"),
+    ],
+)
+def test_of_speech_and_any_other_request_the_later_counts(asking: Json, measured_from: str) -> None:
+    line = live()
+    line.server(VOICE_END)
+    line.client(asking, after_ms=100)
+    answer(line, after_ms=200)
+    line.client(asking)
+    line.server(VOICE_END, after_ms=100)
+    answer(line, after_ms=300)
+    measured = [(turn.first_audio_ms, turn.first_audio_from) for turn in line.facts_of(TurnEnded)]
+    assert measured == [(200, measured_from), (300, "voice_activity_end")]
+
+
+def test_the_beginning_of_speech_asks_for_nothing() -> None:
+    line = live()
+    line.client(microphone())
+    line.server(VOICE_START, after_ms=100)
+    answer(line, after_ms=200)
+    assert first_audio(line) == (300, "last_audio_sent")
+
+
+# What is asked while the model speaks.
+
+
+def interrupted_by(line: Line, asking: Json) -> None:
+    """The model speaks; 100 ms later it is asked something else, goes on for 200 ms and is interrupted."""
+    line.client(ask())
+    line.server(audio())
+    line.client(asking, after_ms=100)
+    line.server(audio(), after_ms=200)
+    line.server(INTERRUPTED)
+    line.server(TURN_COMPLETE)
+
+
+@pytest.mark.parametrize(
+    ("asking", "measured_from"),
+    [
+        (REALTIME_TEXT, "text"),
+        (ask(), "client_content"),
+        (ACTIVITY_END, "activity_end"),
+        (microphone(), "last_audio_sent"),
+    ],
+)
+def test_the_next_turn_is_measured_from_what_interrupted_the_one_before(
+    asking: Json, measured_from: str
+) -> None:
+    line = live()
+    interrupted_by(line, asking)
+    answer(line, after_ms=150)
+    interrupted, answered = line.facts_of(TurnEnded)
+    assert (interrupted.first_audio_ms, interrupted.first_audio_from) == (0, "client_content")
+    # 200 + 150
+    assert (answered.first_audio_ms, answered.first_audio_from) == (350, measured_from)
+
+
+def test_the_next_turn_is_measured_from_speech_that_ended_before_the_interrupted_one_did() -> None:
+    line = live()
+    line.client(ask())
+    line.server(audio())
+    line.server(VOICE_START)
+    line.server(INTERRUPTED, after_ms=100)
+    line.server(VOICE_END, after_ms=900)
+    line.server(TURN_COMPLETE, after_ms=50)
+    line.client(microphone())
+    answer(line, after_ms=200)
+    measured = [(turn.first_audio_ms, turn.first_audio_from) for turn in line.facts_of(TurnEnded)]
+    # 50 + 200
+    assert measured == [(0, "client_content"), (250, "voice_activity_end")]
+
+
+def test_a_microphone_that_streams_on_does_not_move_what_interrupted() -> None:
+    line = live()
+    interrupted_by(line, REALTIME_TEXT)
+    line.client(microphone(), after_ms=50)
+    answer(line, after_ms=100)
+    # 200 + 50 + 100
+    assert line.facts_of(TurnEnded)[1].first_audio_ms == 350
+
+
+def test_what_is_asked_in_the_next_turn_itself_comes_later() -> None:
+    line = live()
+    interrupted_by(line, REALTIME_TEXT)
+    line.client(ask(), after_ms=50)
+    answer(line, after_ms=100)
+    turn = line.facts_of(TurnEnded)[1]
+    assert (turn.first_audio_ms, turn.first_audio_from) == (100, "client_content")
+
+
+def test_what_is_asked_in_a_turn_that_was_not_interrupted_stays_there() -> None:
+    line = live()
+    line.client(ask())
+    line.server(audio())
+    line.client(REALTIME_TEXT, after_ms=100)
+    line.server(TURN_COMPLETE, after_ms=100)
+    answer(line, after_ms=100)
+    turn = line.facts_of(TurnEnded)[1]
+    assert (turn.first_audio_ms, turn.first_audio_from) == (None, "")
+
+
+def test_what_the_first_audio_was_measured_from_is_answered_even_if_it_is_interrupted() -> None:
+    line = live()
+    line.client(ask())
+    line.server(tool_call({"id": "a", "name": "f"}))
+    line.client(REALTIME_TEXT, after_ms=100)
+    line.server(audio(), after_ms=200)
+    line.server(bundle(INTERRUPTED, TURN_COMPLETE), after_ms=300)
+    answer(line, after_ms=400)
+    measured = [(turn.first_audio_ms, turn.first_audio_from) for turn in line.facts_of(TurnEnded)]
+    assert measured == [(200, "text"), (None, "")]
+
+
+def test_a_tool_response_after_which_the_model_went_on_is_answered() -> None:
+    line = live()
+    interrupted_by(line, tool_response({"id": "a", "response": {}}))
+    line.client(microphone(), after_ms=5_000)
+    answer(line, after_ms=200)
+    turn = line.facts_of(TurnEnded)[1]
+    assert (turn.first_audio_ms, turn.first_audio_from) == (200, "last_audio_sent")
+
+
+def test_what_is_asked_after_an_answered_tool_response_is_still_to_be_answered() -> None:
+    line = live()
+    line.client(ask())
+    line.server(audio())
+    line.client(tool_response({"id": "a", "response": {}}))
+    line.server(audio())
+    line.client(REALTIME_TEXT)
+    line.server(bundle(INTERRUPTED, TURN_COMPLETE), after_ms=100)
+    answer(line, after_ms=200)
+    turn = line.facts_of(TurnEnded)[1]
+    assert (turn.first_audio_ms, turn.first_audio_from) == (300, "text")
+
+
+def test_a_tool_response_that_interrupted_the_model_is_answered_next() -> None:
+    line = live()
+    line.client(ask())
+    line.server(audio())
+    line.client(tool_response({"id": "a", "response": {}}))
+    line.server(bundle(INTERRUPTED, TURN_COMPLETE), after_ms=100)
+    answer(line, after_ms=200)
+    turn = line.facts_of(TurnEnded)[1]
+    assert (turn.first_audio_ms, turn.first_audio_from) == (300, "tool_response")
+
+
+def test_speech_that_ends_after_the_interruption_counts_where_it_is_answered() -> None:
+    line = live()
+    line.client(ACTIVITY_START)
+    line.client(ACTIVITY_END, after_ms=1_000)
+    line.server(audio())
+    line.client(ACTIVITY_START, after_ms=3_000)
+    line.server(INTERRUPTED, after_ms=200)
+    line.client(ACTIVITY_END, after_ms=500)
+    line.server(TURN_COMPLETE, after_ms=10)
+    answer(line, after_ms=90)
+    spoken = [(turn.user_speech_ms, turn.first_audio_ms) for turn in line.facts_of(TurnEnded)]
+    # 200 + 500 of speech; 10 + 90 since its end
+    assert spoken == [(1_000, 0), (700, 100)]
+
+
+def test_speech_after_an_interruption_is_not_lost_with_the_connection() -> None:
+    line = live()
+    line.client(ask())
+    line.server(audio())
+    line.client(ACTIVITY_START)
+    line.server(INTERRUPTED, after_ms=200)
+    line.client(ACTIVITY_END, after_ms=500)
+    line.close()
+    assert line.fact_of(TurnEnded).user_speech_ms == 700
+
+
+def test_speech_that_was_flushed_is_not_lost_with_the_connection() -> None:
+    """Nothing was asked yet, and nothing else was said in the turn that it belongs to."""
+    line = live()
+    line.client(ask())
+    line.server(audio())
+    line.client(ACTIVITY_START)
+    line.client(ACTIVITY_END, after_ms=900)
+    line.client(ACTIVITY_START, after_ms=10)
+    line.server(bundle(INTERRUPTED, TURN_COMPLETE))
+    line.close()
+    assert [turn.user_speech_ms for turn in line.facts_of(TurnEnded)] == [None, 900]
+
+
+def test_speech_that_interrupted_nothing_counts_where_it_was() -> None:
+    line = live()
+    line.client(ACTIVITY_START)
+    line.client(ACTIVITY_END, after_ms=1_000)
+    line.server(audio())
+    line.client(ACTIVITY_START, after_ms=3_000)
+    line.client(ACTIVITY_END, after_ms=300)
+    answer(line, after_ms=100)
+    assert line.fact_of(TurnEnded).user_speech_ms == 1_300
+
+
+# What else counts.
+
+
 def test_only_the_first_audio_counts_and_text_before_it_does_not() -> None:
     line = live()
     line.client(ask())
@@ -122,6 +382,15 @@ def test_first_audio_after_a_tool_is_still_measured_from_the_question() -> None:
     line.client(tool_response({"id": "a", "name": "f", "response": {}}), after_ms=2_000)
     answer(line, after_ms=100)
     assert first_audio(line) == (300, "client_content")
+
+
+def test_first_audio_that_waited_for_a_tool_is_measured_from_its_response() -> None:
+    line = live()
+    line.client(ACTIVITY_END)
+    line.server(tool_call({"id": "a", "name": "f"}), after_ms=400)
+    line.client(tool_response({"id": "a", "name": "f", "response": {}}), after_ms=2_000)
+    answer(line, after_ms=100)
+    assert first_audio(line) == (100, "tool_response")
 
 
 def test_user_speech_is_known_where_both_ends_are_marked() -> None:
@@ -206,3 +475,11 @@ def test_a_grounding_query_that_is_told_again_counts_once_a_turn() -> None:
     line.client(ask())
     line.server(bundle(audio(), grounded("a"), TURN_COMPLETE))
     assert [turn.grounding_queries for turn in line.facts_of(TurnEnded)] == [2, 1]
+
+
+def test_what_is_remembered_of_grounding_queries_is_bounded_and_no_text() -> None:
+    turn = OpenTurn(1, START, "", Asking())
+    turn.grounded(f"secret {number}" for number in range(MAX_GROUNDING_QUERIES + 5))
+    turn.grounded(["secret 0"])
+    assert len(turn.grounding_queries) == MAX_GROUNDING_QUERIES
+    assert "secret" not in repr(turn)

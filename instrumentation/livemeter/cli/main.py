@@ -83,6 +83,17 @@ VERBS = (
             'livemeter sql --csv "SELECT * FROM live_turns"',
         ),
     ),
+    Verb(
+        "doctor",
+        "say why a dashboard may be empty: versions, hook, settings, collector, what has arrived",
+        "livemeter.doctor.command",
+        "instruments",
+        (
+            "livemeter doctor",
+            "OTEL_SERVICE_NAME=lessons livemeter doctor",
+            "livemeter doctor --sql http://collector:8123 --json",
+        ),
+    ),
 )
 
 

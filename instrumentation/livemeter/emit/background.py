@@ -11,6 +11,9 @@ from collections.abc import Callable
 
 from livemeter.guard import guarded
 
+MAX_WAITING = 16
+"""Calls that may wait behind one that hangs; who flushes every second must not fill the memory meanwhile."""
+
 _Job = tuple[Callable[[], None], threading.Event]
 
 
@@ -31,8 +34,11 @@ class BackgroundCaller:
     def call(self, function: Callable[[], None], timeout_ms: float) -> bool:
         """Run ``function`` after what was called before, and say whether it was done in time.
 
-        A call that took too long goes on by itself; an error in it is reported by the guard.
+        A call that took too long goes on by itself; an error in it is reported by the guard. When too many
+        wait already it is not run.
         """
+        if self._jobs.qsize() >= MAX_WAITING:
+            return False
         done = threading.Event()
         self._jobs.put((function, done))
         return done.wait(timeout_ms / 1000)

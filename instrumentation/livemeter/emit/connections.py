@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from livemeter.diagnosis import CloseEvidence, Diagnosis, diagnose_close
-from livemeter.emit.values import Record, Severity, Values, known, pack_list, rounded_ms, unix_ms
-from livemeter.observer.facts import ConnectionClosed, ConnectionStarted, Endpoint, Setup
+from livemeter.emit.values import Record, Severity, Values, clean, known, pack, pack_list, rounded_ms, unix_ms
+from livemeter.observer.facts import ConnectionClosed, ConnectionStarted, Endpoint, Health, Setup
 from livemeter.vocabulary import Attribute, ClosedBy, Event, Phase
 
 _CODES_IN_ORDER = {1000, 1001}
@@ -13,11 +13,21 @@ _OWN_COMPLAINTS = {"keepalive-timeout", "frame-too-big-for-client"}
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What is the same for all records of a connection but not part of its facts. Empty is not known."""
+    """What is the same for all records of a connection but not part of its facts. Empty is not known.
+
+    ``os_type`` is spelled as OpenTelemetry does (``linux``, ``darwin``, ``windows``). Ping settings are
+    those in effect, in seconds; 0 is off.
+    """
 
     endpoint: Endpoint
     sdk_version: str = ""
     websockets_version: str = ""
+    framework_name: str = ""
+    framework_version: str = ""
+    python_version: str = ""
+    os_type: str = ""
+    ping_interval_s: float | None = None
+    ping_timeout_s: float | None = None
 
 
 def ended_well(fact: ConnectionClosed, diagnosis_id: str = "") -> bool:
@@ -31,7 +41,7 @@ def ended_well(fact: ConnectionClosed, diagnosis_id: str = "") -> bool:
 
 
 def started_record(fact: ConnectionStarted, origin: Origin) -> Record:
-    """Return the record of a connection whose setup the server accepted."""
+    """Return the record of a connection whose setup the server accepted; its body is all of the setup."""
     values: Values = {
         **_origin_values(origin),
         **_setup_values(fact.setup, origin.endpoint),
@@ -43,20 +53,23 @@ def started_record(fact: ConnectionStarted, origin: Origin) -> Record:
         Attribute.RECONNECT_DELAY_MS: rounded_ms(fact.reconnect_delay_ms),
         Attribute.GAP_MS: rounded_ms(fact.gap_ms),
     }
-    return Record(Event.CONNECTION_STARTED, fact.at_ns, known(values))
+    return Record(Event.CONNECTION_STARTED, fact.at_ns, known(values), clean(fact.setup.config) or None)
 
 
 def closed_record(fact: ConnectionClosed, origin: Origin) -> Record:
     """Return the record of a close, with its diagnosis unless there is nothing to say about it."""
-    diagnosis = _diagnosis(fact, origin.endpoint)
+    diagnosis = diagnose_close(close_evidence(fact, origin.endpoint))
     values: Values = {
         **_unheard_values(fact, origin),
         **_close_values(fact),
+        **_health_values(fact.health),
         **(_diagnosis_values(diagnosis) if diagnosis else {}),
     }
     abnormal = diagnosis is not None and not ended_well(fact, diagnosis.id)
     severity = Severity.WARN if abnormal else Severity.INFO
-    return Record(Event.CONNECTION_CLOSED, fact.at_ns, known(values), severity=severity)
+    # A setup that was refused is told here, because no other record did.
+    unheard = clean(fact.setup.config) if fact.phase is not Phase.ACTIVE else ""
+    return Record(Event.CONNECTION_CLOSED, fact.at_ns, known(values), unheard or None, severity)
 
 
 def _close_values(fact: ConnectionClosed) -> Values:
@@ -72,33 +85,46 @@ def _close_values(fact: ConnectionClosed) -> Values:
         Attribute.PHASE: fact.phase.value,
         Attribute.HTTP_STATUS: fact.http_status,
         Attribute.ERROR_TYPE: fact.error_type,
+        Attribute.EXCEPTION_CHAIN: pack_list(fact.exception_chain),
+        Attribute.APP_PHASE: fact.app_phase,
         Attribute.SINCE_TOOL_RESPONSE_MS: rounded_ms(fact.since_tool_response_ms),
         Attribute.SINCE_GO_AWAY_MS: rounded_ms(fact.since_go_away_ms),
         Attribute.GO_AWAY_OVERRUN_MS: rounded_ms(fact.go_away_overrun_ms),
         Attribute.CONTEXT_TOKENS: fact.context_tokens,
         Attribute.LAST_SENT_AT: unix_ms(fact.last_sent_at_ns),
         Attribute.LAST_RECEIVED_AT: unix_ms(fact.last_received_at_ns),
+        Attribute.FRAMES_OBSERVED: fact.frames,
+        Attribute.TOOL_CALLS_OPEN: fact.tool_calls_open,
     }
 
 
-def _diagnosis(fact: ConnectionClosed, endpoint: Endpoint) -> Diagnosis | None:
-    return diagnose_close(
-        CloseEvidence(
-            code=fact.code,
-            reason=fact.reason,
-            phase=fact.phase,
-            closed_by=fact.closed_by,
-            clean=fact.clean,
-            model=fact.setup.model or None,
-            platform=endpoint.platform,
-            since_tool_response_ms=fact.since_tool_response_ms,
-            go_away_received=fact.since_go_away_ms is not None,
-            go_away_overrun_ms=fact.go_away_overrun_ms,
-            http_status=fact.http_status,
-            resumed=bool(fact.setup.resumption_handle_hash),
-            context_tokens=fact.context_tokens,
-            error_type=fact.error_type,
-        )
+def _health_values(health: Health) -> Values:
+    return {
+        Attribute.PINGS_SENT: health.pings_sent,
+        Attribute.PINGS_MISSED: health.pings_missed,
+        Attribute.PING_P50_MS: rounded_ms(health.ping_p50_ms),
+        Attribute.PING_MAX_MS: rounded_ms(health.ping_max_ms),
+        Attribute.LOOP_LAG_MAX_MS: rounded_ms(health.loop_lag_max_ms),
+    }
+
+
+def close_evidence(fact: ConnectionClosed, endpoint: Endpoint) -> CloseEvidence:
+    """Return what a diagnosis is made from."""
+    return CloseEvidence(
+        code=fact.code,
+        reason=fact.reason,
+        phase=fact.phase,
+        closed_by=fact.closed_by,
+        clean=fact.clean,
+        model=fact.setup.model or None,
+        platform=endpoint.platform,
+        since_tool_response_ms=fact.since_tool_response_ms,
+        go_away_received=fact.since_go_away_ms is not None,
+        go_away_overrun_ms=fact.go_away_overrun_ms,
+        http_status=fact.http_status,
+        resumed=bool(fact.setup.resumption_handle_hash),
+        context_tokens=fact.context_tokens,
+        error_type=fact.error_type,
     )
 
 
@@ -129,6 +155,12 @@ def _origin_values(origin: Origin) -> Values:
         Attribute.LOCATION: origin.endpoint.location,
         Attribute.SDK_VERSION: origin.sdk_version,
         Attribute.WEBSOCKETS_VERSION: origin.websockets_version,
+        Attribute.FRAMEWORK_NAME: origin.framework_name,
+        Attribute.FRAMEWORK_VERSION: origin.framework_version,
+        Attribute.PYTHON_VERSION: origin.python_version,
+        Attribute.OS_TYPE: origin.os_type,
+        Attribute.PING_INTERVAL_S: origin.ping_interval_s,
+        Attribute.PING_TIMEOUT_S: origin.ping_timeout_s,
     }
 
 
@@ -147,6 +179,10 @@ def _setup_values(setup: Setup, endpoint: Endpoint) -> Values:
         Attribute.COMPRESSION_TRIGGER_TOKENS: setup.compression_trigger_tokens,
         Attribute.COMPRESSION_TARGET_TOKENS: setup.compression_target_tokens,
         Attribute.DECLARED_TOOLS: pack_list(setup.declared_tools),
+        Attribute.THINKING_BUDGET: setup.thinking_budget,
+        Attribute.THINKING_LEVEL: setup.thinking_level,
+        Attribute.SETUP_LABELS: pack(dict(setup.labels)) if setup.labels else "",
+        Attribute.SETUP_BYTES: setup.bytes,
         Attribute.INSTRUCTION_BYTES: setup.instruction_bytes,
         Attribute.INSTRUCTION_HASH: setup.instruction_hash,
     }

@@ -5,12 +5,12 @@ and what came twice. A process that was forked is an emitter of its own.
 """
 
 import importlib.metadata
-import itertools
 import os
-import secrets
+import platform
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from opentelemetry._logs import LoggerProvider, SeverityNumber
 from opentelemetry.context import Context
@@ -19,14 +19,16 @@ from opentelemetry.trace import TracerProvider
 
 from livemeter import __version__
 from livemeter.emit.connections import Origin
+from livemeter.emit.content import ContentPolicy
 from livemeter.emit.metrics import Instruments
-from livemeter.emit.records import common_attributes, record_of
+from livemeter.emit.numbering import Numbering
+from livemeter.emit.records import common_attributes, records_of
 from livemeter.emit.spans import ConnectionSpans
-from livemeter.emit.values import Attributes, Record
+from livemeter.emit.values import NO_CONTENT, Attributes, Content, Record
 from livemeter.guard import guarded
 from livemeter.observer.facts import ConnectionClosed, ConnectionStarted, Endpoint, Fact, Identity
 from livemeter.settings import Settings
-from livemeter.vocabulary import SCHEMA_URL, SCOPE_NAME, Attribute
+from livemeter.vocabulary import SCHEMA_URL, SCOPE_NAME, Attribute, Event
 
 SOURCE = "sdk"
 """``gemini_live.source`` of what the hooks inside an application observe."""
@@ -51,15 +53,24 @@ class Emitter:
         self.settings = settings
         self.sdk_version = _installed_version("google-genai")
         self.websockets_version = _installed_version("websockets")
+        self.python_version = platform.python_version()
+        self.os_type = platform.system().lower()
         self._identify()
         _call_after_fork(weakref.WeakMethod(self._identify))
 
     def _identify(self) -> None:
         # One assignment, so that no thread can pair the id of one process with the numbers of another.
-        self._numbering: tuple[str, Iterator[int]] = (secrets.token_hex(16), itertools.count())
+        self._numbering = Numbering(self.instruments.dropped)
 
     def connection(
-        self, connection_id: str, endpoint: Endpoint, parent: Context, *, opened_at_ns: int | None = None
+        self,
+        connection_id: str,
+        endpoint: Endpoint,
+        parent: Context,
+        *,
+        opened_at_ns: int | None = None,
+        framework_name: str = "",
+        framework_version: str = "",
     ) -> "ConnectionEmitter":
         """Return what emits one connection's facts.
 
@@ -68,13 +79,24 @@ class Emitter:
             endpoint: where it goes.
             parent: the context in which it was opened; its current span becomes the parent.
             opened_at_ns: when it was dialled (Unix, nanoseconds); now, if not given.
+            framework_name: the distribution through which the application dials, such as
+                ``livekit-plugins-google``; empty if it uses google-genai itself, or nobody knows.
+            framework_version: its version.
         """
-        origin = Origin(endpoint, self.sdk_version, self.websockets_version)
+        origin = Origin(
+            endpoint,
+            sdk_version=self.sdk_version,
+            websockets_version=self.websockets_version,
+            framework_name=framework_name,
+            framework_version=framework_version,
+            python_version=self.python_version,
+            os_type=self.os_type,
+        )
         return ConnectionEmitter(self, connection_id, origin, parent, opened_at_ns or time.time_ns())
 
     def log(self, record: Record, attributes: Attributes, context: Context) -> None:
         """Emit a log record that belongs to the span in ``context``."""
-        emitter_id, numbers = self._numbering
+        numbering = self._numbering
         self._logger.emit(
             timestamp=record.at_ns,
             observed_timestamp=time.time_ns(),
@@ -84,8 +106,8 @@ class Emitter:
             body=record.body,
             attributes={
                 **attributes,
-                Attribute.EMITTER_ID: emitter_id,
-                Attribute.EMITTER_SEQ: next(numbers),
+                Attribute.EMITTER_ID: numbering.emitter_id,
+                Attribute.EMITTER_SEQ: numbering.take(attributes.values()),
             },
             event_name=record.event.value,
         )
@@ -102,6 +124,7 @@ class ConnectionEmitter:
         self._origin = origin
         self._model = ""
         self._identity = Identity("")
+        self._content = ContentPolicy(emitter.settings)
         self._describe()
         self._spans = ConnectionSpans(emitter.tracer, parent, opened_at_ns, self._common)
 
@@ -111,22 +134,43 @@ class ConnectionEmitter:
             with guarded("emit an event"):
                 self._emit(identity, fact)
 
+    def set_pings(self, interval_s: float | None, timeout_s: float | None) -> None:
+        """Say which WebSocket ping settings are in effect, in seconds, before it starts.
+
+        0 is off, None is not known.
+        """
+        self._origin = replace(self._origin, ping_interval_s=interval_s, ping_timeout_s=timeout_s)
+
     def _emit(self, identity: Identity, fact: Fact) -> None:
         self._know(identity, fact)
-        record = record_of(fact, self._origin)
-        attributes = {**self._common, **record.attributes}
-        with guarded("emit a log record"):
-            self._emitter.log(record, attributes, self._spans.context)
+        attributes, content = self._common, NO_CONTENT
+        for record in records_of(fact, self._origin, self._emitter.settings.frames):
+            attributes = {**self._common, **record.attributes}
+            content = self._content.passed(record.content)
+            with guarded("emit a log record"):
+                self._log(record, attributes, content)
         with guarded("emit spans"):
-            self._spans.observe(fact, attributes)
+            self._spans.observe(fact, self._on_spans(attributes, content))
         with guarded("count metrics"):
             self._emitter.instruments.observe(fact, self._metric_attributes)
 
+    def _log(self, record: Record, attributes: Attributes, content: Content) -> None:
+        if content is not NO_CONTENT and self._content.on_events:
+            attributes = {**attributes, **content.attributes}
+            record = replace(record, body=content.body) if content.body else record
+        if record.event is not Event.TRANSCRIPT or record.body:
+            self._emitter.log(record, attributes, self._spans.context)
+
+    def _on_spans(self, attributes: Attributes, content: Content) -> Attributes:
+        if content is NO_CONTENT or not self._content.on_spans:
+            return attributes
+        return {**attributes, **content.attributes}
+
     def _know(self, identity: Identity, fact: Fact) -> None:
         model = self._model
-        if isinstance(fact, ConnectionStarted | ConnectionClosed):
+        if isinstance(fact, (ConnectionStarted, ConnectionClosed)):
             model = fact.setup.model
-        if identity != self._identity or model != self._model:
+        if (identity is not self._identity and identity != self._identity) or model != self._model:
             self._identity, self._model = identity, model
             self._describe()
 

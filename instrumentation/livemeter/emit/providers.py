@@ -2,9 +2,10 @@
 
 They are never made global, so that an application's own set-up works as ever. They take from its
 OpenTelemetry variables who it is (``OTEL_SERVICE_NAME``, ``OTEL_RESOURCE_ATTRIBUTES``) and certificates,
-but not how it samples and batches. Exports suppress instrumentation, as the SDK does for every exporter.
+but not how it samples, batches and cuts. Exports suppress instrumentation, as the SDK's own do.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord, ReadWriteLogRecord
+from opentelemetry.sdk._logs import LoggerProvider, LogRecordLimits, ReadableLogRecord, ReadWriteLogRecord
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExportResult
 from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider, UpDownCounter
 from opentelemetry.sdk.metrics.export import (
@@ -24,13 +25,14 @@ from opentelemetry.sdk.metrics.export import (
     PeriodicExportingMetricReader,
 )
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from livemeter import __version__
 from livemeter.emit.background import BackgroundCaller
 from livemeter.emit.link import CollectorLink, SignalLink, silence
+from livemeter.emit.loss import LossCountingExporter
 from livemeter.emit.session import CollectorSession, foreign_headers
 from livemeter.guard import guarded
 from livemeter.settings import Settings
@@ -87,7 +89,7 @@ class _MetricExporter(OTLPMetricExporter):
 
 
 class _LogProcessor(BatchLogRecordProcessor):
-    def __init__(self, link: SignalLink, exporter: _LogExporter, **options: Any) -> None:
+    def __init__(self, link: SignalLink, exporter: LossCountingExporter, **options: Any) -> None:
         super().__init__(exporter, **options)
         self._link = link
 
@@ -113,6 +115,7 @@ class Providers:
     logger: LoggerProvider
     tracer: TracerProvider
     meter: MeterProvider
+    losses: LossCountingExporter
     link: CollectorLink
     shutdown_timeout_ms: int
     caller: BackgroundCaller
@@ -122,7 +125,12 @@ class Providers:
         """Export what waits; False after ``shutdown``, over time, or when the collector refused."""
         if self.is_shut_down:
             return False
-        flushes = (self.logger.force_flush, self.tracer.force_flush, self.meter.force_flush)
+        flushes = (
+            self.logger.force_flush,
+            self.losses.force_flush,
+            self.tracer.force_flush,
+            self.meter.force_flush,
+        )
         return self.caller.call(_each(flushes), timeout_ms) and self.link.is_up
 
     def shutdown(self, timeout_ms: int | None = None) -> bool:
@@ -153,27 +161,43 @@ def private_providers(settings: Settings) -> Providers:
     resource = Resource.create(
         {"telemetry.distro.name": "livemeter", "telemetry.distro.version": __version__}
     )
+    losses = _log_exporter(settings, SignalLink(link, "logs"))
     return Providers(
-        _logger_provider(settings, resource, SignalLink(link, "logs")),
+        _logger_provider(settings, resource, SignalLink(link, "logs"), losses),
         _tracer_provider(settings, resource, SignalLink(link, "traces")),
         _meter_provider(settings, resource, SignalLink(link, "metrics")),
+        losses,
         link,
         settings.shutdown_timeout_ms,
         BackgroundCaller("livemeter-export"),
     )
 
 
-def _logger_provider(settings: Settings, resource: Resource, link: SignalLink) -> LoggerProvider:
+def _log_exporter(settings: Settings, link: SignalLink) -> LossCountingExporter:
+    return LossCountingExporter(_LogExporter(link, **_exporter_options(settings, "logs", link)))
+
+
+def _logger_provider(
+    settings: Settings, resource: Resource, link: SignalLink, exporter: LossCountingExporter
+) -> LoggerProvider:
     processor = _LogProcessor(
         link,
-        _LogExporter(link, **_exporter_options(settings, "logs", link)),
+        exporter,
         schedule_delay_millis=settings.export_interval_ms,
         max_export_batch_size=MAX_BATCH,
         max_queue_size=MAX_QUEUED_RECORDS,
     )
-    provider = LoggerProvider(resource, shutdown_on_exit=False)
+    provider = LoggerProvider(resource, shutdown_on_exit=False, **_without_limits())
     provider.add_log_record_processor(processor)
     return provider
+
+
+def _without_limits() -> dict[str, Any]:
+    # Up to 1.44 the SDK's logs have the limits of the environment; what those cut is counted as loss.
+    if "log_record_limits" not in inspect.signature(LoggerProvider).parameters:
+        return {}
+    unset = LogRecordLimits.UNSET
+    return {"log_record_limits": LogRecordLimits(unset, unset, unset, unset)}
 
 
 def _tracer_provider(settings: Settings, resource: Resource, link: SignalLink) -> TracerProvider:
@@ -184,7 +208,11 @@ def _tracer_provider(settings: Settings, resource: Resource, link: SignalLink) -
         max_export_batch_size=MAX_BATCH,
         max_queue_size=MAX_QUEUED_SPANS,
     )
-    provider = TracerProvider(ALWAYS_ON, resource, shutdown_on_exit=False)
+    unset = SpanLimits.UNSET
+    limits = SpanLimits(
+        max_span_attributes=unset, max_attribute_length=unset, max_span_attribute_length=unset
+    )
+    provider = TracerProvider(ALWAYS_ON, resource, shutdown_on_exit=False, span_limits=limits)
     provider.add_span_processor(processor)
     return provider
 

@@ -1,27 +1,47 @@
-"""Facts to log records: one fact, one record. Pure.
+"""Facts to log records: one fact, one record, but for frames that travel one by one. Pure.
 
 No handle, key or URL passes here: the facts hold none.
 """
 
 import hashlib
+from collections.abc import Sequence
+from typing import assert_never
 
 from livemeter.emit.connections import Origin, closed_record, started_record
+from livemeter.emit.frames import frame_records, handles_record, packed_record
 from livemeter.emit.tokens import token_attributes
-from livemeter.emit.values import Attributes, Record, Values, known, pack, rounded_ms, unix_ms
+from livemeter.emit.values import (
+    Attributes,
+    Content,
+    Record,
+    Values,
+    known,
+    pack,
+    pack_list,
+    rounded_ms,
+    unix_ms,
+)
 from livemeter.observer.facts import (
     ConnectionClosed,
     ConnectionStarted,
     Endpoint,
     Fact,
+    Flushed,
     FramesRecorded,
     GoAwayReceived,
     Identity,
+    OutcomeReached,
+    PhaseEntered,
     ResumptionChanged,
     ToolCallEnded,
+    ToolsExpected,
+    TranscriptPiece,
     TurnEnded,
     UsageReported,
+    VoiceActivityDetected,
 )
-from livemeter.vocabulary import Attribute, Event, FramesBody, Platform, UsageBody
+from livemeter.settings import FramesForm
+from livemeter.vocabulary import Attribute, Event, Platform, UsageBody
 
 PROVIDERS = {Platform.GEMINI_API: "gcp.gemini", Platform.VERTEX_AI: "gcp.vertex_ai"}
 """``gen_ai.provider.name`` by platform."""
@@ -48,11 +68,19 @@ def common_attributes(
     )
 
 
-def record_of(fact: Fact, origin: Origin) -> Record:
-    """Return the record that tells a fact."""
+def records_of(fact: Fact, origin: Origin, form: FramesForm) -> Sequence[Record]:
+    """Return the records that tell a fact; frames travel in ``form``."""
+    if not isinstance(fact, FramesRecorded) or form is FramesForm.PACKED:
+        return (record_of(fact, origin),)
+    handles = (handles_record(fact),) if fact.handle_hashes else ()
+    return (*frame_records(fact), *handles) if form is FramesForm.RECORDS else handles
+
+
+def record_of(fact: Fact, origin: Origin) -> Record:  # noqa: C901, PLR0912 - one line a fact
+    """Return the record that tells a fact; frames are packed."""
     match fact:
         case FramesRecorded():
-            record = _frames(fact)
+            record = packed_record(fact)
         case UsageReported():
             record = _usage(fact)
         case TurnEnded():
@@ -63,27 +91,25 @@ def record_of(fact: Fact, origin: Origin) -> Record:
             record = _go_away(fact)
         case ResumptionChanged():
             record = _resumption(fact)
+        case Flushed():
+            record = _flush(fact)
+        case VoiceActivityDetected():
+            record = _voice_activity(fact)
+        case TranscriptPiece():
+            record = _transcript(fact)
+        case PhaseEntered():
+            record = _phase(fact)
+        case ToolsExpected():
+            record = _expectation(fact)
+        case OutcomeReached():
+            record = _outcome(fact)
         case ConnectionStarted():
             record = started_record(fact, origin)
         case ConnectionClosed():
             record = closed_record(fact, origin)
+        case _:
+            assert_never(fact)
     return record
-
-
-def _frames(fact: FramesRecorded) -> Record:
-    body = {
-        FramesBody.BASE: fact.base_ms,
-        FramesBody.SEQ: fact.first_seq,
-        FramesBody.OFFSET: fact.offsets_ms,
-        FramesBody.DIRECTION: fact.directions,
-        FramesBody.KIND: fact.kinds,
-        FramesBody.CONTENTS: fact.contents,
-        FramesBody.BYTES: fact.bytes,
-        FramesBody.AUDIO_MS: fact.audio_ms,
-        FramesBody.TURN: fact.turns,
-    }
-    attributes: Attributes = {Attribute.FRAMES_COUNT: len(fact.offsets_ms)}
-    return Record(Event.FRAMES, fact.at_ns, attributes, pack(body))
 
 
 def _usage(fact: UsageReported) -> Record:
@@ -134,7 +160,13 @@ def _turn(fact: TurnEnded) -> Record:
         Attribute.TRANSCRIPT_CHARS_OUT: fact.transcript_chars_out,
         Attribute.TRANSCRIPT_BYTES_IN: fact.transcript_bytes_in,
         Attribute.TRANSCRIPT_BYTES_OUT: fact.transcript_bytes_out,
+        Attribute.TRANSCRIPT_LONGEST_GAP_MS: rounded_ms(fact.transcript_longest_gap_ms),
         Attribute.GROUNDING_QUERIES: fact.grounding_queries,
+        Attribute.COMPLETE_REASON: fact.complete_reason,
+        Attribute.GENERATION_COMPLETE: fact.generation_complete,
+        Attribute.BEGAN_WHILE_USER_SPOKE: fact.began_while_user_spoke,
+        Attribute.FLUSHES: fact.flushes,
+        Attribute.APP_PHASE: fact.app_phase,
     }
     return Record(Event.TURN, fact.at_ns, known(values))
 
@@ -152,8 +184,12 @@ def _tool_call(fact: ToolCallEnded) -> Record:
         Attribute.TOOL_RESPONSE_BYTES: fact.response_bytes,
         Attribute.TOOL_ID_MATCH: fact.id_match.value,
         Attribute.TOOL_IN_FLIGHT: fact.in_flight,
+        Attribute.TOOL_ENCODING: pack_list(fact.encoding),
+        Attribute.TOOL_SCHEDULING: fact.scheduling,
+        Attribute.TOOL_WILL_CONTINUE: fact.will_continue,
     }
-    return Record(Event.TOOL_CALL, fact.at_ns, known(values))
+    said: Values = {Attribute.TOOL_ARGUMENTS: fact.arguments, Attribute.TOOL_RESULT: fact.result}
+    return Record(Event.TOOL_CALL, fact.at_ns, known(values), content=Content(known(said)))
 
 
 def _go_away(fact: GoAwayReceived) -> Record:
@@ -164,3 +200,47 @@ def _go_away(fact: GoAwayReceived) -> Record:
 def _resumption(fact: ResumptionChanged) -> Record:
     values: Values = {Attribute.HANDLE_HASH: fact.handle_hash, Attribute.RESUMABLE: fact.resumable}
     return Record(Event.RESUMPTION, fact.at_ns, known(values))
+
+
+def _flush(fact: Flushed) -> Record:
+    values: Values = {
+        Attribute.TURN: fact.turn,
+        Attribute.FLUSH_SPELLING: fact.spelling.value,
+        Attribute.FLUSH_SPEECH_MS: rounded_ms(fact.speech_ms),
+        Attribute.FLUSH_GAP_MS: rounded_ms(fact.gap_ms),
+        Attribute.FLUSH_TRANSCRIPT_CHARS: fact.transcript_chars,
+    }
+    return Record(Event.FLUSH, fact.at_ns, known(values))
+
+
+def _voice_activity(fact: VoiceActivityDetected) -> Record:
+    values: Values = {
+        Attribute.TURN: fact.turn,
+        Attribute.VOICE_ACTIVITY_TYPE: fact.kind,
+        Attribute.VOICE_ACTIVITY_OFFSET_MS: rounded_ms(fact.audio_offset_ms),
+    }
+    return Record(Event.VOICE_ACTIVITY, fact.at_ns, known(values))
+
+
+def _transcript(fact: TranscriptPiece) -> Record:
+    values: Values = {Attribute.TURN: fact.turn, Attribute.TRANSCRIPT_SIDE: fact.side.value}
+    return Record(Event.TRANSCRIPT, fact.at_ns, known(values), content=Content(body=fact.text))
+
+
+def _phase(fact: PhaseEntered) -> Record:
+    values: Values = {Attribute.TURN: fact.turn, Attribute.APP_PHASE: fact.phase}
+    return Record(Event.PHASE, fact.at_ns, known(values))
+
+
+def _expectation(fact: ToolsExpected) -> Record:
+    values: Values = {Attribute.TURN: fact.turn, Attribute.EXPECTED_TOOLS: pack_list(fact.tools)}
+    return Record(Event.EXPECTATION, fact.at_ns, known(values))
+
+
+def _outcome(fact: OutcomeReached) -> Record:
+    values: Values = {
+        Attribute.TURN: fact.turn,
+        Attribute.OUTCOME: fact.outcome,
+        Attribute.OUTCOME_DETAIL: fact.detail,
+    }
+    return Record(Event.OUTCOME, fact.at_ns, known(values))

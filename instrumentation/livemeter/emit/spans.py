@@ -81,6 +81,8 @@ class ConnectionSpans:
         if fact.setup.response_modalities:
             self._output_type = "speech" if "AUDIO" in fact.setup.response_modalities else "text"
         self._root.set_attributes(attributes)
+        if fact.setup_ms is None:
+            return
         span = self._child(SpanName.SETUP, SpanKind.INTERNAL, fact.opened_at_ns, attributes)
         span.end(_later(fact.opened_at_ns, fact.setup_ms))
 

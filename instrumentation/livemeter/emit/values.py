@@ -6,7 +6,7 @@ would cost the whole batch it travels in.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from livemeter.vocabulary import Event
@@ -27,6 +27,20 @@ class Severity(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """What people and tools said in a record: kept apart, because the settings say where it may go.
+
+    ``body`` becomes the body of the record; a record that is all content has no other.
+    """
+
+    attributes: Attributes = field(default_factory=dict[str, Scalar])
+    body: str = ""
+
+
+NO_CONTENT = Content()
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One log record to be: everything but whose it is and who emits it."""
 
@@ -35,6 +49,7 @@ class Record:
     attributes: Attributes
     body: str | None = None
     severity: Severity = Severity.INFO
+    content: Content = NO_CONTENT
 
 
 def known(values: Values) -> Attributes:

@@ -1,13 +1,16 @@
 """Hooks of google-genai: the only module that touches it.
 
 ``google.genai.live.ws_connect`` (1.16 to 3.4) is where every Live socket is dialled. Wrapping it shows
-the setup frame, a refused setup and a refused handshake, which nothing behind ``AsyncSession`` sees.
+the setup frame, a refused setup and a refused handshake, which nothing behind ``AsyncSession`` sees. What
+was dialled around it is seen when the session is made of it.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from livemeter.guard import guarded
+from livemeter.hooks.async_session import AsyncSessionHook
+from livemeter.hooks.claim import claim
 from livemeter.hooks.tap import Tap
 
 Watch = Callable[[str], Tap]
@@ -29,27 +32,31 @@ class ObservedConnect:
         try:
             socket = await self._connect.__aenter__()
         except BaseException as error:
-            if self._tap is not None:
-                self._tap.refused(error)
+            with guarded("record a refused handshake"):
+                if self._tap is not None:
+                    self._tap.refused(error)
             raise
-        if self._tap is not None:
-            self._tap.attach(socket)
+        with guarded("attach to the socket"):
+            if self._tap is not None and claim(socket):
+                self._tap.attach(socket)
         return socket
 
     async def __aexit__(self, *exception: object) -> Any:
         try:
             return await self._connect.__aexit__(*exception)
         finally:
-            if self._tap is not None:
-                self._tap.left()
+            with guarded("record the end of a connection"):
+                if self._tap is not None:
+                    self._tap.left()
 
 
 class GoogleGenAIHooks:
-    """Installs and removes the hook. Installing twice is the same as once."""
+    """Installs and removes the hooks. Installing twice is the same as once."""
 
     def __init__(self) -> None:
         self._original: Any = None
         self._observed: Any = None
+        self._sessions = AsyncSessionHook()
 
     @property
     def is_installed(self) -> bool:
@@ -67,10 +74,16 @@ class GoogleGenAIHooks:
         live = _live_module()
         original = self._original = live.ws_connect
 
-        def observed_connect(uri: str, *args: Any, **kwargs: Any) -> ObservedConnect:
-            return ObservedConnect(original(uri, *args, **kwargs), _watched(watch, uri))
+        def observed_connect(uri: str, *args: Any, **kwargs: Any) -> Any:
+            if self._observed is not observed_connect:
+                return original(uri, *args, **kwargs)  # Uninstalled beneath a hook laid over ours.
+            tap = None
+            with guarded("watch a new connection"):
+                tap = watch(uri)
+            return ObservedConnect(original(uri, *args, **kwargs), tap)
 
         self._observed = live.ws_connect = observed_connect
+        self._sessions.install(live, lambda uri, session_id: watch(uri).set_up_before(session_id))
 
     def uninstall(self) -> None:
         """Put back what was there. A hook that somebody else laid over ours stays."""
@@ -79,13 +92,8 @@ class GoogleGenAIHooks:
         live = _live_module()
         if live.ws_connect is self._observed:
             live.ws_connect = self._original
+        self._sessions.uninstall(live)
         self._original = self._observed = None
-
-
-def _watched(watch: Watch, uri: str) -> Tap | None:
-    with guarded("watch a new connection"):
-        return watch(uri)
-    return None
 
 
 def _live_module() -> Any:

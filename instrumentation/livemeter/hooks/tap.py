@@ -4,28 +4,32 @@ A tap never raises into the application and never awaits between a frame's arriv
 """
 
 import asyncio
-import re
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from dataclasses import replace
+from time import monotonic_ns
+from typing import Any, Protocol, Self
 
 from livemeter.guard import guarded, report
+from livemeter.hooks.claim import release
+from livemeter.hooks.close import has_unread, read_close, read_refused_dial
+from livemeter.hooks.health import ConnectionHealth
 from livemeter.observer.clock import Instant
 from livemeter.observer.connection import Close, ConnectionObserver, send_failed
 from livemeter.observer.facts import Fact, Identity
-from livemeter.vocabulary import ClosedBy, Direction
+from livemeter.vocabulary import Direction
 
-ABNORMAL_CLOSURE = 1006
-"""What a missing close frame is called (RFC 6455, 7.1.5); it never crosses the wire."""
+Note = Callable[[ConnectionObserver, Instant], list[Fact]]
+"""Something to be observed that did not cross the socket."""
 
-# Looking a member up in its class costs as much as three comparisons.
-_SENT = Direction.SENT
-_RECEIVED = Direction.RECEIVED
+LOSS_GRACE_S = 1.0
+"""How long after its connection was lost an application may still find out by itself, in seconds; what it is
+told then, the exception, says more."""
+
+MAX_LOOKS = 600
+"""As often an application that reads on, after its connection was lost, is given another such while."""
+
 _FRAME_TYPES = (str, bytes)
-
-_MAX_REFUSAL_CHARACTERS = 300
-# API keys, ephemeral tokens, OAuth tokens, and whatever follows key= or token=.
-_CREDENTIAL = re.compile(r"AIza[\w-]{10,}|auth_tokens/\S+|ya29\.\S+|(?<=key=)\S+|(?<=token=)\S+")
 
 
 def read_clocks() -> Instant:
@@ -36,51 +40,145 @@ def read_clocks() -> Instant:
 class Sink(Protocol):
     """Where facts go: a connection's emitter, or a list in a test."""
 
+    def attached(self, socket: Any, tell: Callable[[Note], None]) -> None:
+        """Take note that the socket is open; ``tell`` has something observed beside it, from any thread."""
+        ...
+
     def emit(self, identity: Identity, facts: list[Fact]) -> None:
         """Take facts in the order in which they became known."""
         ...
 
+    def ended(self, error: BaseException | None) -> None:
+        """Take note of the exception that told the application of the end; all facts have come before."""
+        ...
+
 
 class Tap:
-    """One connection under observation, from the dial to its end."""
+    """One connection under observation, from the dial to its end. Whoever calls it holds the guard."""
 
-    def __init__(self, observer: ConnectionObserver, sink: Sink, flush_interval_ms: float) -> None:
+    def __init__(
+        self,
+        observer: ConnectionObserver,
+        sink: Sink,
+        flush_interval_ms: float,
+        health: ConnectionHealth | None = None,
+    ) -> None:
         self._observer = observer
         self._sink = sink
         self._flush_interval_s = flush_interval_ms / 1000
+        self._health = health or ConnectionHealth(pings=False)
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._socket: Any = None
+        self._laid: dict[str, Any] = {}
+        self._google_session_id: str | None = None
+        self._lost_at: Instant | None = None
+        self._looks_left = MAX_LOOKS
+        self._has_ended = False
+
+    def set_up_before(self, google_session_id: str) -> Self:
+        """Take note, before ``attach``, that the setup passed unseen: somebody else dialled."""
+        self._google_session_id = google_session_id
+        return self
 
     def attach(self, socket: Any) -> None:
         """Watch an open ``websockets`` connection by attributes of this one object."""
-        with guarded("attach to the socket"):
-            self._observer.opened()
-            self._socket = socket
-            socket.recv = self._observed_recv(socket.recv)
-            socket.send = self._observed_send(socket.send)
+        self._observer.opened()
+        self._loop = asyncio.get_running_loop()
+        self._socket = socket
+        with guarded("watch the health of a connection"):
+            self._health.attach(socket)
+            self._laid.update({"ping": vars(socket)["ping"]} if "ping" in vars(socket) else {})
+            self._watch_for_loss(socket)
+        with guarded("account for a connection"):
+            self._sink.attached(socket, self.tell)
+        if self._google_session_id is not None:
+            self._emit(self._observer.set_up_before(self._google_session_id, read_clocks()))
+        self.lay("recv", self._observed_recv(socket.recv))
+        self.lay("send", self._observed_send(socket.send))
+
+    def lay(self, name: str, function: Callable[..., Any]) -> None:
+        """Lay a function over a method of this one socket, until ``detach``."""
+        setattr(self._socket, name, function)
+        self._laid[name] = function
+
+    def detach(self) -> None:
+        """Leave the socket as it was found; what waits is told, and the end will not be."""
+        with guarded("detach from the socket"):
+            if self._socket is None or self._has_ended:
+                return
+            self._has_ended = True
+            for name, function in self._laid.items():
+                # What somebody laid over ours stays.
+                if self._socket.__dict__.get(name) is function:
+                    delattr(self._socket, name)
+            release(self._socket)
+            self._stop_timer()
+            self._health.facts()
+            self._emit(self._observer.flush(read_clocks()))
+
+    def _watch_for_loss(self, socket: Any) -> None:
+        # Sockets are left open and never asked again: then the library alone knows of the end.
+        waiter: Any = getattr(socket, "connection_lost_waiter", None)
+        if asyncio.isfuture(waiter):
+            waiter.add_done_callback(self._lost)
+
+    def _lost(self, _: object) -> None:
+        with guarded("notice a lost connection"):
+            if self._loop is not None and not self._has_ended:
+                self._lost_at = read_clocks()
+                self._loop.call_later(LOSS_GRACE_S, self._ended_unnoticed)
+
+    def _ended_unnoticed(self) -> None:
+        with guarded("record a lost connection"):
+            if self._has_ended or self._loop is None:
+                return
+            if has_unread(self._socket) and self._looks_left > 0:
+                self._looks_left -= 1
+                self._loop.call_later(LOSS_GRACE_S, self._ended_unnoticed)
+                return
+            self._finish(read_close(self._socket, None), None, self._lost_at)
 
     def refused(self, error: BaseException) -> None:
         """Take note that the handshake failed; an HTTP refusal carries its status."""
-        with guarded("record a refused handshake"):
-            response = getattr(error, "response", None)
-            status = getattr(response, "status_code", None)
-            reason = read_refusal(getattr(response, "body", None))
-            self._finish(Close(reason=reason, http_status=status, error_type=_type_name(error)))
+        self._finish(read_refused_dial(error), error)
 
     def left(self) -> None:
         """Take note that the application is done with the socket, should nothing else have told so."""
-        with guarded("record the end of a connection"):
-            if self._socket is not None:
-                self._finish(read_close(self._socket, None))
+        if self._socket is not None:
+            self._finish(read_close(self._socket, None), None)
+
+    def tell(self, note: Note) -> None:
+        """Have a note observed, on the connection's own loop if that still runs."""
+        with guarded("take a note"):
+            loop = self._loop
+            if loop is None or loop.is_closed() or not loop.is_running() or _is_running(loop):
+                self._observe(note)
+            else:
+                loop.call_soon_threadsafe(self._observe, note)
+
+    def _observe(self, note: Note) -> None:
+        with guarded("observe a note"):
+            self._emit(note(self._observer, read_clocks()))
+
+    # The two wrappers run for every frame, so they are written out: the guard as a bare ``try``, and audio
+    # that is like the audio before it (nearly every frame) taken by the observer's short way.
 
     def _observed_recv(self, recv: Callable[..., Any]) -> Callable[..., Any]:
+        take = self._observer.take_received
+
         async def observed_recv(*args: Any, **kwargs: Any) -> Any:
             try:
                 message = await recv(*args, **kwargs)
             except Exception as error:
-                self._failed(error)
+                with guarded("record a close"):
+                    self._failed(error)
                 raise
-            self._received(message)
+            try:
+                if not take(message, monotonic_ns()):
+                    self._received(message)
+            except Exception as error:  # noqa: BLE001 - reported as the guard does
+                report("observe a received frame", error)
             return message
 
         return observed_recv
@@ -88,19 +186,20 @@ class Tap:
     def _observed_send(self, send: Callable[..., Any]) -> Callable[..., Any]:
         # The machine sees a frame before it is sent, so that an answer can never overtake its request;
         # what it says is held back until the socket took the frame.
+        take = self._observer.take_sent
+
         async def observed_send(message: Any, *args: Any, **kwargs: Any) -> Any:
-            facts = self._about_to_send(message)
+            facts: list[Fact] = []
+            try:
+                if not take(message, monotonic_ns()) and isinstance(message, _FRAME_TYPES):
+                    facts = self._observer.frame(Direction.SENT, message, read_clocks())
+            except Exception as error:  # noqa: BLE001 - reported as the guard does
+                report("observe a sent frame", error)
             try:
                 result = await send(message, *args, **kwargs)
-            except Exception as error:
+            except BaseException as error:
                 with guarded("record a failed send"):
-                    self._emit(send_failed(facts))
-                self._failed(error)
-                raise
-            except BaseException:
-                # Cancelled while waiting for the buffer to drain: the frame is on its way.
-                with guarded("record a cancelled send"):
-                    self._emit(facts)
+                    self._not_sent(facts, error)
                 raise
             if facts or self._timer is None:
                 with guarded("record a sent frame"):
@@ -109,41 +208,41 @@ class Tap:
 
         return observed_send
 
-    # The guard spelled out, because a block costs half as much as the observer itself.
-
     def _received(self, message: Any) -> None:
-        try:
-            facts = self._observer.frame(_RECEIVED, message, read_clocks())
-            if facts or self._timer is None:
-                self._emit(facts)
-        except Exception as error:  # noqa: BLE001 - reported as the guard does
-            report("observe a received frame", error)
+        facts = self._observer.frame(Direction.RECEIVED, message, read_clocks())
+        if facts or self._timer is None:
+            self._emit(facts)
 
-    def _about_to_send(self, message: Any) -> list[Fact]:
-        try:
-            if isinstance(message, _FRAME_TYPES):
-                return self._observer.frame(_SENT, message, read_clocks())
-        except Exception as error:  # noqa: BLE001 - reported as the guard does
-            report("observe a sent frame", error)
-        return []
+    def _not_sent(self, facts: list[Fact], error: BaseException) -> None:
+        # Cancelled while waiting for the buffer to drain: the frame is on its way.
+        self._emit(send_failed(facts) if isinstance(error, Exception) else facts)
+        if isinstance(error, Exception):
+            self._failed(error)
 
     def _failed(self, error: BaseException) -> None:
-        with guarded("record a close"):
-            # An error that leaves the socket open (a cancelled receive, a second reader) ends nothing.
-            if getattr(self._socket, "close_code", None) is not None:
-                self._finish(read_close(self._socket, error))
+        # An error that leaves the socket open (a cancelled receive, a second reader) ends nothing.
+        if getattr(self._socket, "close_code", None) is not None:
+            self._finish(read_close(self._socket, error), error)
 
-    def _finish(self, close: Close) -> None:
+    def _finish(self, close: Close, error: BaseException | None, at: Instant | None = None) -> None:
+        if self._has_ended:
+            return
+        self._has_ended = True
+        self._stop_timer()
+        close = replace(close, health=self._health.facts())
+        self._emit(self._observer.closed(close, at or read_clocks()))
+        self._sink.ended(error)
+
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._emit(self._observer.closed(close, read_clocks()))
 
     def _emit(self, facts: list[Fact]) -> None:
         if facts:
             self._sink.emit(self._observer.identity, facts)
-        if self._timer is None and self._observer.has_pending_frames:
-            self._timer = asyncio.get_running_loop().call_later(self._flush_interval_s, self._flush)
+        if self._timer is None and self._loop is not None and self._observer.has_pending_frames:
+            self._timer = self._loop.call_later(self._flush_interval_s, self._flush)
 
     def _flush(self) -> None:
         self._timer = None
@@ -151,36 +250,8 @@ class Tap:
             self._emit(self._observer.flush(read_clocks()))
 
 
-def read_close(socket: Any, error: BaseException | None) -> Close:
-    """Read how a ``websockets`` connection ended from its protocol object (15.0 to 17.4).
-
-    ``close_rcvd_then_sent`` tells who began: True the server, False the client, None when the handshake
-    of the close was not completed.
-    """
-    protocol = socket.protocol
-    received, sent = protocol.close_rcvd, protocol.close_sent
-    by_server = received is not None and (sent is None or protocol.close_rcvd_then_sent is True)
-    frame = received if by_server else sent
-    closed_by = ClosedBy.SERVER if by_server else ClosedBy.CLIENT if sent is not None else ClosedBy.NONE
-    return Close(
-        code=frame.code if frame is not None else ABNORMAL_CLOSURE,
-        reason=redacted(frame.reason) if frame is not None else "",
-        closed_by=closed_by,
-        clean=received is not None and sent is not None,
-        error_type=_type_name(error) if error is not None else "",
-    )
-
-
-def read_refusal(body: object) -> str:
-    """Return the start of an HTTP refusal's text on one line, without anything that looks like a key."""
-    text = bytes(body).decode("utf-8", "replace") if isinstance(body, bytes | bytearray) else ""
-    return redacted(" ".join(text.split()))[:_MAX_REFUSAL_CHARACTERS]
-
-
-def redacted(text: str) -> str:
-    """Return what the other side said without anything that looks like a key or a token."""
-    return _CREDENTIAL.sub("[redacted]", text)
-
-
-def _type_name(error: BaseException) -> str:
-    return f"{type(error).__module__}.{type(error).__qualname__}"
+def _is_running(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False

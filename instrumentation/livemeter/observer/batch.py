@@ -1,35 +1,52 @@
 """Frames on their way out: columns that grow by one row a frame and leave as one fact."""
 
-import itertools
+import operator
 
+from livemeter.observer.columns import Row, row_of
 from livemeter.observer.facts import FramesRecorded
 from livemeter.observer.frames import Frame
-from livemeter.vocabulary import Direction
+from livemeter.observer.lane import Run
 
 MAX_FRAMES = 1000
 """A batch leaves early when it is this long, so that one event stays near 20 kB."""
 
 
 class FrameBatch:
-    """At most ``interval_ms`` of one connection's frames."""
+    """At most ``interval_ms`` of one connection's frames, and the handles that were given meanwhile."""
 
     def __init__(self, interval_ms: float) -> None:
         self._interval_ns = int(interval_ms * 1e6)
-        self._next_seq = 0
+        self.frames = 0
         self._clear()
 
     def _clear(self) -> None:
         self._opened_ns = 0
-        self._rows: list[tuple[int, int, Frame]] = []
+        self._times_ms: list[int] = []
+        self._rows: list[Row] = []
+        self._turns: list[int] = []
+        self._handle_hashes: dict[str, None] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def add(self, frame: Frame, turn: int, monotonic_ns: int, wall_ns: int) -> None:
         """Append one frame that crossed the socket at ``wall_ns``."""
+        self._extend([wall_ns // 1_000_000], [row_of(frame)], turn, monotonic_ns)
+
+    def add_run(self, run: Run, turn: int, monotonic_ns: int) -> None:
+        """Append frames that were counted by the lanes; all are of one turn."""
+        self._extend(run.times_ms, run.rows, turn, monotonic_ns)
+
+    def _extend(self, times_ms: list[int], rows: list[Row], turn: int, monotonic_ns: int) -> None:
         if not self._rows:
             self._opened_ns = monotonic_ns
-        self._rows.append((wall_ns, turn, frame))
+        self._times_ms += times_ms
+        self._rows += rows
+        self._turns += [turn] * len(rows)
+
+    def handle_given(self, handle_hash: str) -> None:
+        """Let the hash of a new resumption handle ride along."""
+        self._handle_hashes[handle_hash] = None
 
     def is_due(self, monotonic_ns: int) -> bool:
         """Say whether the batch should leave now."""
@@ -39,20 +56,22 @@ class FrameBatch:
 
     def take(self, wall_ns: int) -> FramesRecorded:
         """Return the frames so far and start again."""
-        times = [wall_ns // 1_000_000 for wall_ns, _, _ in self._rows]
-        frames = [frame for _, _, frame in self._rows]
+        times = self._times_ms
+        directions, kinds, contents, sizes, audio_ms, sample_rates = zip(*self._rows, strict=True)
         fact = FramesRecorded(
             at_ns=wall_ns,
-            first_seq=self._next_seq,
+            first_seq=self.frames,
             base_ms=times[0],
-            offsets_ms=(0, *(after - before for before, after in itertools.pairwise(times))),
-            directions=tuple(int(frame.direction is Direction.RECEIVED) for frame in frames),
-            kinds=tuple(frame.kind for frame in frames),
-            contents=tuple(frame.contents if len(frame.contents) > 1 else () for frame in frames),
-            bytes=tuple(frame.size for frame in frames),
-            audio_ms=tuple(round(frame.audio_ms) for frame in frames),
-            turns=tuple(turn for _, turn, _ in self._rows),
+            offsets_ms=(0, *map(operator.sub, times[1:], times)),
+            directions=directions,
+            kinds=kinds,
+            contents=contents,
+            bytes=sizes,
+            audio_ms=audio_ms,
+            sample_rates=sample_rates,
+            turns=tuple(self._turns),
+            handle_hashes=tuple(self._handle_hashes),
         )
-        self._next_seq += len(frames)
+        self.frames += len(times)
         self._clear()
         return fact

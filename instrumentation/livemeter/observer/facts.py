@@ -4,10 +4,20 @@ Times are ``*_ns`` (Unix, nanoseconds) when they say when, and ``*_ms`` (float, 
 monotonic clock) when they say how long. ``None`` means "not known", never zero.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from livemeter.vocabulary import ClosedBy, IdMatch, Phase, Platform, ToolStatus, TurnEnd
+from livemeter.vocabulary import (
+    ClosedBy,
+    EncodingFinding,
+    FlushSpelling,
+    IdMatch,
+    Phase,
+    Platform,
+    Side,
+    ToolStatus,
+    TurnEnd,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +44,11 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """The setup frame, as sent. ``model`` is bare: no ``models/`` and no publisher path."""
+    """The setup frame, as sent. ``model`` is bare: no ``models/`` and no publisher path.
+
+    ``config`` is all of it as compact JSON, without content: instructions, history and handles are left
+    out, tools are names. ``bytes`` is the size of the whole frame.
+    """
 
     model: str = ""
     location: str = ""
@@ -51,6 +65,11 @@ class Setup:
     declared_tools: tuple[str, ...] = ()
     instruction_bytes: int = 0
     instruction_hash: str = ""
+    thinking_budget: int | None = None
+    thinking_level: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    bytes: int = 0
+    config: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +95,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionStarted:
-    """Setup is complete: the server answered the setup frame."""
+    """Setup is complete: the server answered it. ``setup_ms`` is None where nobody watched the setup."""
 
     at_ns: int
     opened_at_ns: int
-    setup_ms: float
+    setup_ms: float | None
     setup: Setup
     google_session_id: str
     attempt: int
@@ -93,19 +112,23 @@ class ConnectionStarted:
 class FramesRecorded:
     """Up to half a second of frames of one connection, as equally long columns.
 
-    ``directions``: 0 sent, 1 received. ``contents`` is empty where a frame carried its kind alone.
+    ``directions``: 0 sent, 1 received. ``contents`` is empty where a frame carried its kind alone;
+    ``sample_rates`` is in hertz, 0 where there was no PCM. ``handle_hashes`` are those of the resumption
+    handles that were given meanwhile.
     """
 
     at_ns: int
     first_seq: int
     base_ms: int
-    offsets_ms: tuple[int, ...]
-    directions: tuple[int, ...]
-    kinds: tuple[str, ...]
-    contents: tuple[tuple[str, ...], ...]
-    bytes: tuple[int, ...]
-    audio_ms: tuple[int, ...]
-    turns: tuple[int, ...]
+    offsets_ms: Sequence[int]
+    directions: Sequence[int]
+    kinds: Sequence[str]
+    contents: Sequence[tuple[str, ...]]
+    bytes: Sequence[int]
+    audio_ms: Sequence[int]
+    sample_rates: Sequence[int]
+    turns: Sequence[int]
+    handle_hashes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +156,10 @@ class TurnEnded:
     """One exchange, from its first frame (``started_at_ns``).
 
     ``generation_ms`` runs from the model's first output to generationComplete;
-    ``user_speech_ms`` is known only where both ends were marked.
+    ``user_speech_ms`` is known only where both ends were marked. ``complete_reason`` is the server's
+    turnCompleteReason, as sent. ``transcript_longest_gap_ms`` is the longest time without a piece of the
+    user's transcript while the user spoke, None where no speech was marked and no two pieces came.
+    ``app_phase`` is what the application called the time in which the turn began.
     """
 
     at_ns: int
@@ -154,11 +180,57 @@ class TurnEnded:
     transcript_bytes_in: int
     transcript_bytes_out: int
     grounding_queries: int
+    complete_reason: str = ""
+    generation_complete: bool = False
+    began_while_user_spoke: bool = False
+    flushes: int = 0
+    transcript_longest_gap_ms: float | None = None
+    app_phase: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """The user's activity was ended and begun again to force a transcription, with no answer between.
+
+    ``speech_ms`` is the activity that was ended, ``gap_ms`` the time until it went on, and
+    ``transcript_chars`` the characters of the user's transcript since the flush before, or since the
+    turn began.
+    """
+
+    at_ns: int
+    turn: int
+    spelling: FlushSpelling
+    speech_ms: float | None
+    gap_ms: float
+    transcript_chars: int
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceActivityDetected:
+    """The server's own detection said that speech began or ended. ``kind`` is its type, as sent."""
+
+    at_ns: int
+    turn: int
+    kind: str
+    audio_offset_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptPiece:
+    """A piece of transcript as it came: content, made only when the application switched content on."""
+
+    at_ns: int
+    turn: int
+    side: Side
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCallEnded:
-    """A tool call from its request to its answer, its cancellation or the end of the connection."""
+    """A tool call from its request to its answer, its cancellation or the end of the connection.
+
+    ``arguments`` and ``result`` are compact JSON and empty unless the application switched content on.
+    """
 
     at_ns: int
     turn: int
@@ -172,6 +244,11 @@ class ToolCallEnded:
     id_match: IdMatch
     in_flight: int
     status: ToolStatus
+    encoding: tuple[EncodingFinding, ...] = ()
+    scheduling: str = ""
+    will_continue: bool | None = None
+    arguments: str = ""
+    result: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +261,7 @@ class GoAwayReceived:
 
 @dataclass(frozen=True, slots=True)
 class ResumptionChanged:
-    """A resumption handle was given or withdrawn. Only its hash is kept."""
+    """The session became resumable, or ceased to be. Only the hash of a handle is kept."""
 
     at_ns: int
     handle_hash: str
@@ -192,8 +269,57 @@ class ResumptionChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PhaseEntered:
+    """The application named what it does now."""
+
+    at_ns: int
+    turn: int
+    phase: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsExpected:
+    """The application said which tools it expects the model to call in this session."""
+
+    at_ns: int
+    turn: int
+    tools: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeReached:
+    """The application said how the session came out; ``detail`` is its own words."""
+
+    at_ns: int
+    turn: int
+    outcome: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the connection and its event loop fared, as far as somebody watched.
+
+    A ping counts as missed when no pong came before the connection closed or the next ping was sent.
+    """
+
+    pings_sent: int | None = None
+    pings_missed: int | None = None
+    ping_p50_ms: float | None = None
+    ping_max_ms: float | None = None
+    loop_lag_max_ms: float | None = None
+
+
+NOT_WATCHED = Health()
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionClosed:
-    """The end of a connection, also of one that never came to life (``phase`` handshake or setup)."""
+    """The end of a connection, also of one that never came to life (``phase`` handshake or setup).
+
+    ``exception_chain`` names the types of the exception that told of it and of its causes, outermost
+    first. ``frames`` counts what crossed the socket, so that SQL sees whether all of it arrived.
+    """
 
     at_ns: int
     opened_at_ns: int
@@ -214,6 +340,11 @@ class ConnectionClosed:
     context_tokens: int | None
     last_sent_at_ns: int | None
     last_received_at_ns: int | None
+    frames: int = 0
+    tool_calls_open: int = 0
+    app_phase: str = ""
+    exception_chain: tuple[str, ...] = ()
+    health: Health = NOT_WATCHED
 
 
 Fact = (
@@ -224,5 +355,11 @@ Fact = (
     | ToolCallEnded
     | GoAwayReceived
     | ResumptionChanged
+    | Flushed
+    | VoiceActivityDetected
+    | TranscriptPiece
+    | PhaseEntered
+    | ToolsExpected
+    | OutcomeReached
     | ConnectionClosed
 )

@@ -70,7 +70,8 @@ _SENT = Direction.SENT
 class Frame(NamedTuple):
     """One message. ``contents`` holds every field found, ``kind`` the main one; ``size`` is in bytes.
 
-    ``message`` lacks the base64 of audio and video.
+    ``sample_rate`` is that of the audio in hertz, 0 without PCM; ``message`` lacks the base64 of audio and
+    video. ``is_utf8`` is False for bytes that are no valid UTF-8; they are read all the same.
     """
 
     direction: Direction
@@ -79,15 +80,17 @@ class Frame(NamedTuple):
     size: int
     audio_ms: float
     message: Payload
+    sample_rate: int = 0
+    is_utf8: bool = True
 
 
 class _Shape(NamedTuple):
-    """What all frames are that differ only in their base64; ``ms_per_byte`` is 0 if that is no PCM."""
+    """What all frames are that differ only in their base64; ``sample_rate`` is 0 if that is no PCM."""
 
     kind: str
     contents: tuple[str, ...]
     message: Payload
-    ms_per_byte: float
+    sample_rate: int
 
 
 _Around = tuple[str | bytes, str | bytes]
@@ -104,12 +107,14 @@ def read_frame(direction: Direction, raw: str | bytes) -> Frame:
         shapes = _sent_shapes if direction is _SENT else _received_shapes
         shape = shapes[around] if around in shapes else _new_shape(direction, around)
         if shape is not None:
-            kind, contents, message, ms_per_byte = shape
-            return Frame(direction, kind, contents, size, characters * 3 // 4 * ms_per_byte, message)
-    message = _load(raw)
+            kind, contents, message, rate = shape
+            return Frame(direction, kind, contents, size, _audio_ms(characters, rate), message, rate)
+    message, is_utf8 = _load(raw)
     contents = _contents(direction, message)
-    audio_ms = sum(blob_audio_ms(blob, direction) for blob in _blobs(direction, message))
-    return Frame(direction, _main_kind(contents), contents, size, audio_ms, message)
+    blobs = list(_blobs(direction, message))
+    audio_ms = sum(blob_audio_ms(blob, direction) for blob in blobs)
+    rate = max((_sample_rate(blob, direction) for blob in blobs), default=0)
+    return Frame(direction, _main_kind(contents), contents, size, audio_ms, message, rate, is_utf8)
 
 
 def _new_shape(direction: Direction, around: _Around) -> _Shape | None:
@@ -127,20 +132,24 @@ def _read_shape(direction: Direction, around: _Around) -> _Shape | None:
     before, behind = around
     if not is_blob(before, behind):
         return None
-    message = _load(joined(before, behind))
+    message, _ = _load(joined(before, behind))
     contents = _contents(direction, message)
     blobs = list(_blobs(direction, message))
     if len(blobs) != 1 or not _READ_WHOLE.isdisjoint(contents):
         return None
-    return _Shape(_main_kind(contents), contents, message, _ms_per_byte(blobs[0], direction))
+    return _Shape(_main_kind(contents), contents, message, _sample_rate(blobs[0], direction))
 
 
-def _load(raw: str | bytes) -> Payload:
+def _load(raw: str | bytes) -> tuple[Payload, bool]:
+    """Return the JSON object, an empty one if it is none, and whether it was valid UTF-8."""
     try:
         message: Any = json.loads(raw)
+    except UnicodeDecodeError:
+        assert isinstance(raw, bytes)  # noqa: S101 - a str has nothing to decode
+        return _load(raw.decode("utf-8", "replace"))[0], False
     except (ValueError, RecursionError):
-        return {}
-    return message if is_object(message) else {}
+        return {}, True
+    return (message if is_object(message) else {}), True
 
 
 def _main_kind(contents: tuple[str, ...]) -> str:
@@ -204,13 +213,16 @@ def blob_audio_ms(blob: object, direction: Direction) -> float:
     Only the length of the base64 text counts, so both alphabets and missing padding are fine.
     """
     data = text(get(blob, "data")).rstrip("=")
-    return len(data) * 3 // 4 * _ms_per_byte(blob, direction)
+    return _audio_ms(len(data), _sample_rate(blob, direction))
 
 
-def _ms_per_byte(blob: object, direction: Direction) -> float:
+def _audio_ms(characters: int, sample_rate: int) -> float:
+    return characters * 3 // 4 * 1000 / sample_rate / _BYTES_PER_SAMPLE if sample_rate else 0.0
+
+
+def _sample_rate(blob: object, direction: Direction) -> int:
     mime_type = text(get(blob, "mimeType")).lower()
     if not mime_type.startswith("audio/pcm"):
-        return 0.0
+        return 0
     rate = _RATE.search(mime_type)
-    hertz = int(rate.group(1)) if rate else _DEFAULT_RATE_HZ[direction]
-    return 1000 / hertz / _BYTES_PER_SAMPLE
+    return int(rate.group(1)) if rate else _DEFAULT_RATE_HZ[direction]

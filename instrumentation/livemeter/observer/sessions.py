@@ -26,7 +26,11 @@ class Context:
 
 @dataclass(slots=True)
 class SessionState:
-    """What a session carries from connection to connection."""
+    """What a session carries from connection to connection.
+
+    ``last_closed`` is when the last attempt ended, ``down_since`` when the last connection that had come to
+    life did; both are None while one is up.
+    """
 
     session_id: str
     user_id: str = ""
@@ -34,8 +38,10 @@ class SessionState:
     connections: int = 0
     turns: int = 0
     passes: int = 0
+    app_phase: str = ""
     last_connection_id: str = ""
     last_closed: Instant | None = None
+    down_since: Instant | None = None
     context: Context = field(default_factory=Context)
 
 
@@ -57,6 +63,13 @@ class SessionDirectory:
             while len(self._sessions) > MAX_SESSIONS:
                 self._sessions.popitem(last=False)
             return state
+
+    def rename(self, state: SessionState, session_id: str) -> None:
+        """Give a session the name that the application has for it; another of that name is let be."""
+        with self._lock:
+            self._sessions.pop(state.session_id, None)
+            state.session_id = session_id
+            self._sessions.setdefault(session_id, state)
 
     def by_handle(self, handle_hash: str) -> SessionState | None:
         """Return the session whose connection was given that handle."""

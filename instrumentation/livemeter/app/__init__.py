@@ -1,0 +1,1 @@
+"""What an application can say of its sessions, and ask about them."""
