@@ -7,10 +7,10 @@ VENV_GENAI_2 := .venv-genai-2
 STAMP_GENAI_2 := $(VENV_GENAI_2)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-genai-2 check format lint types contracts dashboards bench picture lock clean
+.PHONY: help install demo test test-genai-2 test-frameworks check format lint types contracts dashboards bench picture lock clean
 
 help:  ## list the verbs
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Installing again only when a pin or the project's metadata changed keeps a second run off the network.
 $(STAMP): requirements/dev.txt pyproject.toml
@@ -28,6 +28,20 @@ demo: $(STAMP)  ## real google-genai sessions against the fake Live server, pric
 
 test: $(STAMP)  ## the tests
 	$(BIN)/python -m pytest -q
+
+FRAMEWORKS := adk adk-oldest livekit livekit-oldest pipecat pydantic-ai
+VENV_FRAMEWORKS := .venv-frameworks
+STAMPS_FRAMEWORKS := $(FRAMEWORKS:%=$(VENV_FRAMEWORKS)/%/.installed)
+
+# The frameworks' pins conflict with each other: an environment for each. A lock is complete, and pip would not
+# know google-cloud-aiplatform[agent-engines], which old ADKs want, by its pin: hence --no-deps.
+$(VENV_FRAMEWORKS)/%/.installed: requirements/frameworks/%.txt
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+test-frameworks: $(STAMP) $(STAMPS_FRAMEWORKS)  ## the frameworks, each as published, with the one import
+	LIVEMETER_FRAMEWORKS=$(VENV_FRAMEWORKS) $(BIN)/python -m pytest -q -p no:cacheprovider tests/frameworks
 
 # google-genai 2 and websockets 15 conflict with what the other tests run on: an environment of their own.
 $(STAMP_GENAI_2): requirements/genai-2.txt
@@ -73,6 +87,8 @@ lock: $(STAMP)  ## pin every requirement with its hashes again
 	  --extra all pyproject.toml requirements/dev.in -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  requirements/genai-2.in -o requirements/genai-2.txt
+	for name in $(FRAMEWORKS); do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header requirements/frameworks/$$name.in -o requirements/frameworks/$$name.txt || exit 1; done
 
 clean:  ## remove the environment and every cache
-	rm -rf $(VENV) $(VENV_GENAI_2) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV_GENAI_2) $(VENV_FRAMEWORKS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

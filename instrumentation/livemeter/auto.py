@@ -7,10 +7,12 @@ or with settings that cannot be understood, one warning is logged and the applic
 
 import logging
 
+from livemeter.guard import guarded
 from livemeter.instrumentation import NotInstalledError, instrument_privately
 from livemeter.settings import SettingsError
 
-try:
-    instrument_privately()
-except (NotInstalledError, SettingsError) as error:
-    logging.getLogger("livemeter").warning("Gemini Live is not observed: %s", error)
+with guarded("observe Gemini Live"):
+    try:
+        instrument_privately()
+    except (NotInstalledError, SettingsError) as error:
+        logging.getLogger("livemeter").warning("Gemini Live is not observed: %s", error)

@@ -31,7 +31,7 @@ from livemeter.hooks.websockets_client import observe as observe_client
 from livemeter.hooks.websockets_client import require_client_connection
 from livemeter.observer.connection import ConnectionObserver
 from livemeter.observer.sessions import SessionDirectory
-from livemeter.settings import Settings
+from livemeter.settings import Settings, SettingsError
 
 __all__ = [
     "NotInstalledError",
@@ -102,7 +102,12 @@ def instrument_privately(settings: Settings | None = None, *, hooked: bool = Tru
     settings = settings or Settings.from_environment()
     if not settings.enabled or _has_hooked(hooked=hooked):
         return
-    providers = private_providers(settings)
+    try:
+        providers = private_providers(settings)
+    except SettingsError:
+        raise
+    except ValueError as error:
+        raise SettingsError(f"OpenTelemetry cannot use its own settings: {error}") from error
     emitter = Emitter(providers.logger, providers.tracer, providers.meter, settings)
     _activate(emitter, settings, providers, hooked=hooked)
     atexit.register(uninstrument)

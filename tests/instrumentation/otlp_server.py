@@ -26,6 +26,10 @@ class Request:
     body: bytes
     connection: tuple[str, int]
 
+    @property
+    def unpacked(self) -> bytes:
+        return gzip.decompress(self.body) if "content-encoding" in self.headers else self.body
+
 
 class OtlpServer:
     """``status`` and ``headers`` are what every request is answered.
@@ -116,7 +120,7 @@ class OtlpServer:
     # What was accepted.
 
     def bodies(self, path: str) -> list[bytes]:
-        return [gzip.decompress(request.body) for request in self.accepted if request.path == path]
+        return [request.unpacked for request in self.accepted if request.path == path]
 
     @property
     def log_records(self) -> list[LogRecord]:

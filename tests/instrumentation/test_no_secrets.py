@@ -5,7 +5,6 @@ keeps what it is sent. Secrets and content are marked, and the marks are looked 
 headers of all three signals, and in our own log.
 """
 
-import gzip
 import hashlib
 import logging
 from collections.abc import Iterator
@@ -131,7 +130,7 @@ def vertex_client_of(fake: FakeLiveServer) -> Client:
 
 def exported(server: OtlpServer) -> str:
     """Everything that was sent, as text in which whatever is no text is escaped."""
-    sent = [f"{one.path}{one.headers}".encode() + gzip.decompress(one.body) for one in server.requests]
+    sent = [f"{one.path}{one.headers}".encode() + one.unpacked for one in server.requests]
     return b"".join(sent).decode("utf-8", "backslashreplace")
 
 

@@ -11,12 +11,23 @@ from livemeter.observer.facts import (
     OutcomeReached,
     PhaseEntered,
     ResumptionChanged,
+    ToolCallEnded,
     ToolsExpected,
     TurnEnded,
 )
 from livemeter.observer.setup import hash_handle
-from livemeter.vocabulary import Phase
-from tests.observer.harness import TURN_COMPLETE, Process, ask, audio, live, new_handle, tool_call
+from livemeter.vocabulary import IdMatch, Phase
+from tests.observer.harness import (
+    TURN_COMPLETE,
+    Process,
+    ask,
+    audio,
+    live,
+    microphone,
+    new_handle,
+    tool_call,
+    tool_response,
+)
 
 DROPPED = Close(code=1011)
 REFUSED = Close(http_status=503)
@@ -134,6 +145,31 @@ def test_a_close_tells_how_many_frames_crossed_and_how_many_calls_were_open() ->
 
     closed = line.fact_of(ConnectionClosed)
     assert (closed.frames, closed.tool_calls_open) == (4, 1)
+
+
+def test_an_answer_that_met_no_open_call_opens_no_turn() -> None:
+    """Frameworks send old answers again after a reconnect; the next turn is not measured from them."""
+    line = live()
+    line.client(tool_response({"id": "old", "name": "f", "response": {}}))
+    line.client(microphone(), after_ms=1_000)
+    line.server(audio(), after_ms=40)
+    line.server(TURN_COMPLETE)
+
+    turn = line.fact_of(TurnEnded)
+    assert (turn.turn, turn.first_audio_ms, turn.first_audio_from) == (1, 40, "last_audio_sent")
+    assert line.fact_of(ToolCallEnded).id_match is IdMatch.NO
+
+
+def test_an_answer_on_the_connection_after_the_one_that_was_asked_is_late() -> None:
+    process = Process()
+    first = process.connect("c1", identity=Identity("s"))
+    first.server(tool_call({"id": "a", "name": "f", "args": {}}))
+    first.close(DROPPED)
+    second = process.connect("c2", identity=Identity("s"))
+    second.client(tool_response({"id": "a", "name": "f", "response": {}}))
+    second.client(tool_response({"id": "b", "name": "f", "response": {}}))
+
+    assert [call.id_match for call in second.facts_of(ToolCallEnded)] == [IdMatch.LATE, IdMatch.NO]
 
 
 def test_a_close_passes_on_what_its_owner_saw() -> None:

@@ -42,6 +42,15 @@ def answer(line: Line, *, after_ms: float) -> None:
     line.server(TURN_COMPLETE, after_ms=1_000)
 
 
+CALL = tool_call({"id": "a", "name": "f"})
+
+
+def called_for(line: Line, asking: Json) -> None:
+    """A tool response answers a call; anything else needs none."""
+    if "toolResponse" in asking:
+        line.server(CALL)
+
+
 @pytest.mark.parametrize(
     ("asking", "measured_from"),
     [
@@ -54,6 +63,7 @@ def answer(line: Line, *, after_ms: float) -> None:
 )
 def test_first_audio_is_measured_from_the_input_that_asked(asking: Json, measured_from: str) -> None:
     line = live()
+    called_for(line, asking)
     line.client(asking, after_ms=100)
     answer(line, after_ms=250)
     assert first_audio(line) == (250, measured_from)
@@ -169,9 +179,11 @@ def test_of_several_ends_of_speech_the_last_counts() -> None:
 )
 def test_of_speech_and_any_other_request_the_later_counts(asking: Json, measured_from: str) -> None:
     line = live()
+    called_for(line, asking)
     line.server(VOICE_END)
     line.client(asking, after_ms=100)
     answer(line, after_ms=200)
+    called_for(line, asking)
     line.client(asking)
     line.server(VOICE_END, after_ms=100)
     answer(line, after_ms=300)
@@ -279,6 +291,7 @@ def test_what_the_first_audio_was_measured_from_is_answered_even_if_it_is_interr
 
 def test_a_tool_response_after_which_the_model_went_on_is_answered() -> None:
     line = live()
+    line.server(CALL)
     interrupted_by(line, tool_response({"id": "a", "response": {}}))
     line.client(microphone(), after_ms=5_000)
     answer(line, after_ms=200)
@@ -290,6 +303,7 @@ def test_what_is_asked_after_an_answered_tool_response_is_still_to_be_answered()
     line = live()
     line.client(ask())
     line.server(audio())
+    line.server(CALL)
     line.client(tool_response({"id": "a", "response": {}}))
     line.server(audio())
     line.client(REALTIME_TEXT)
@@ -303,6 +317,7 @@ def test_a_tool_response_that_interrupted_the_model_is_answered_next() -> None:
     line = live()
     line.client(ask())
     line.server(audio())
+    line.server(CALL)
     line.client(tool_response({"id": "a", "response": {}}))
     line.server(bundle(INTERRUPTED, TURN_COMPLETE), after_ms=100)
     answer(line, after_ms=200)

@@ -33,7 +33,7 @@ from livemeter import __version__
 from livemeter.emit.background import BackgroundCaller
 from livemeter.emit.link import CollectorLink, SignalLink, silence
 from livemeter.emit.loss import LossCountingExporter
-from livemeter.emit.session import CollectorSession, foreign_headers
+from livemeter.emit.session import CollectorSession, foreign_headers, is_loopback
 from livemeter.guard import guarded
 from livemeter.settings import Settings
 
@@ -174,7 +174,7 @@ def private_providers(settings: Settings) -> Providers:
 
 
 def _log_exporter(settings: Settings, link: SignalLink) -> LossCountingExporter:
-    return LossCountingExporter(_LogExporter(link, **_exporter_options(settings, "logs", link)))
+    return LossCountingExporter(_LogExporter(link, **exporter_options(settings, "logs", link)))
 
 
 def _logger_provider(
@@ -203,7 +203,7 @@ def _without_limits() -> dict[str, Any]:
 def _tracer_provider(settings: Settings, resource: Resource, link: SignalLink) -> TracerProvider:
     processor = _SpanProcessor(
         link,
-        _SpanExporter(link, **_exporter_options(settings, "traces", link)),
+        _SpanExporter(link, **exporter_options(settings, "traces", link)),
         schedule_delay_millis=settings.export_interval_ms,
         max_export_batch_size=MAX_BATCH,
         max_queue_size=MAX_QUEUED_SPANS,
@@ -221,7 +221,7 @@ def _meter_provider(settings: Settings, resource: Resource, link: SignalLink) ->
     temporality: dict[type, AggregationTemporality] = dict.fromkeys(
         (Counter, UpDownCounter, Histogram), AggregationTemporality.CUMULATIVE
     )
-    options = _exporter_options(settings, "metrics", link)
+    options = exporter_options(settings, "metrics", link)
     reader = PeriodicExportingMetricReader(
         _MetricExporter(link, preferred_temporality=temporality, **options),
         export_interval_millis=settings.metric_interval_ms,
@@ -230,14 +230,17 @@ def _meter_provider(settings: Settings, resource: Resource, link: SignalLink) ->
     return MeterProvider([reader], resource, shutdown_on_exit=False)
 
 
-def _exporter_options(settings: Settings, signal: str, link: SignalLink) -> dict[str, Any]:
+def exporter_options(settings: Settings, signal: str, link: SignalLink) -> dict[str, Any]:
+    """Return how a signal's exporter reaches the collector."""
     url = settings.otlp_url(signal)
+    # Packing what never leaves the machine costs more than it saves.
+    stays_here = is_loopback(urlsplit(url).hostname or "")
     unwanted = foreign_headers(settings.endpoint, settings.headers)
     return {
         "endpoint": url,
         "headers": dict(settings.headers),
         "timeout": EXPORT_TIMEOUT_S,
-        "compression": Compression.Gzip,
+        "compression": Compression.NoCompression if stays_here else Compression.Gzip,
         "session": CollectorSession(url, link, unwanted),
     }
 

@@ -50,6 +50,10 @@ class CollectorSession(requests.Session):
             raise
         if not response.ok:
             self._link.failed(f"HTTP {response.status_code}")
+        elif response.is_redirect:
+            # The exporters take it for a success, and nothing has arrived anywhere.
+            self._link.failed(f"HTTP {response.status_code}: it redirects")
+            raise requests.TooManyRedirects("the collector redirects", response=response)
         return response
 
     def _renew_connections(self) -> None:

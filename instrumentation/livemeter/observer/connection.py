@@ -9,8 +9,7 @@ Phases only move forward:
 
     handshake --opened()--> setup --first server frame--> active --closed()--> (nothing more)
 
-The session, and with it the turn and pass numbers, is known when the setup frame passes: by the
-application's word, else by the resumption handle, else it is this connection's own.
+The session, and with it the turn and pass numbers, is known when the setup frame passes: ``membership.py``.
 """
 
 from collections.abc import Sequence
@@ -35,9 +34,10 @@ from livemeter.observer.facts import (
 )
 from livemeter.observer.frames import Frame, read_frame
 from livemeter.observer.lane import Lanes
+from livemeter.observer.membership import Membership
 from livemeter.observer.passes import PassTracker
 from livemeter.observer.payload import duration_ms, find, get, text
-from livemeter.observer.sessions import SessionDirectory, SessionState
+from livemeter.observer.sessions import SessionDirectory
 from livemeter.observer.setup import hash_handle, read_setup
 from livemeter.observer.tools import ToolTracker
 from livemeter.observer.turns import OUTPUT_KINDS, TurnTracker
@@ -78,28 +78,25 @@ class ConnectionObserver:
         self.connection_id = connection_id
         self.phase = Phase.HANDSHAKE
         self._directory = directory
-        self._identity = identity
+        self._member = Membership(connection_id, directory, now, identity)
         self._dialled = now
         self._setup = Setup()
         self._batch = FrameBatch(frames_interval_ms)
         self._capture_content = capture_content
         self._lanes = Lanes()
         self.take_sent, self.take_received = self._lanes.take_sent, self._lanes.take_received
-        self._tools = ToolTracker(capture_content=capture_content)
         self._has_setup = False
-        self._joined = False
         self._closed = False
         self._last_sent: Instant | None = None
         self._last_received: Instant | None = None
         self._go_away: tuple[Instant, float | None] | None = None
         self._resumable = False
-        # Replaced when the setup frame says whose connection this is.
-        self._begin(self._named(SessionState(self._own_session_id)), resumed=False)
+        self._begin(resumed=False)
 
     @property
     def identity(self) -> Identity:
         """Whose connection this is, as far as it is known now."""
-        return Identity(self._state.session_id, self._state.user_id, self._state.labels)
+        return self._member.identity
 
     @property
     def model(self) -> str:
@@ -139,15 +136,12 @@ class ConnectionObserver:
 
     def identify(self, identity: Identity) -> list[Fact]:
         """Take the application's word, given after the dial, for whose connection this is."""
-        self._identity = identity
-        if identity.session_id:
-            self._directory.rename(self._state, identity.session_id)
-        self._named(self._state)
+        self._member.identify(identity)
         return []
 
     def phase_entered(self, phase: str, now: Instant) -> list[Fact]:
         """Take note of what the application does now."""
-        self._state.app_phase = phase
+        self._member.state.app_phase = phase
         return [PhaseEntered(now.wall_ns, self._turns.number, phase)]
 
     def tools_expected(self, tools: Sequence[str], now: Instant) -> list[Fact]:
@@ -170,15 +164,8 @@ class ConnectionObserver:
         facts += self._tools.connection_closed(now)
         facts += [turn] if turn else []
         facts.append(replace(self._closing(close, now), tool_calls_open=open_calls))
-        self._left(now)
+        self._member.left(now, was_active=self.phase is Phase.ACTIVE)
         return facts
-
-    def _left(self, now: Instant) -> None:
-        state = self._state
-        if state.last_connection_id == self.connection_id:
-            state.last_closed = now
-            if self.phase is Phase.ACTIVE:
-                state.down_since = now
 
     def _settle(self, now: Instant) -> list[Fact]:
         """Observe what the lanes put aside: audio as one run, what only looked like it the long way."""
@@ -230,63 +217,36 @@ class ConnectionObserver:
         self._last_sent = now
         if "setup" in frame.contents and not self._has_setup:
             self._setup_sent(frame)
-        facts = self._turns.sent(frame, now)
+        answered = self._answered(frame, now) if "toolResponse" in frame.contents else []
+        facts = [*self._turns.sent(frame, now, answers_call=self._tools.met_call), *answered]
         if any(kind in _REQUEST_KINDS for kind in frame.contents):
             self._passes.requested()
         self._passes.heard(frame.audio_ms)
-        if "toolResponse" in frame.contents:
-            facts += self._tools.responded(frame.message, self._turns.number, now, valid_utf8=frame.is_utf8)
         self._batch.add(frame, self._turns.number, now.monotonic_ns, now.wall_ns)
         return facts
+
+    def _answered(self, frame: Frame, now: Instant) -> list[ToolCallEnded]:
+        return self._tools.responded(frame.message, self._turns.number, now, valid_utf8=frame.is_utf8)
 
     def _setup_sent(self, frame: Frame) -> None:
         self._has_setup = True
         self._setup = read_setup(get(frame.message, "setup"), size=frame.size)
         if self.phase is not Phase.SETUP or self._turns.number:
             return  # Out of order; the server will refuse, and what was counted stays counted.
-        handle_hash = self._setup.resumption_handle_hash
-        known = self._directory.by_handle(handle_hash) if handle_hash else None
-        if known is None or (self._identity is not None and self._identity.session_id):
-            known = self._of_named_session()
-        self._join(known, resumed=bool(handle_hash))
-
-    def _of_named_session(self) -> SessionState:
-        return self._directory.session(self._own_session_id)
-
-    @property
-    def _own_session_id(self) -> str:
-        """The session's id, if no resumption handle says otherwise."""
-        return (self._identity.session_id if self._identity else "") or self.connection_id
-
-    def _named(self, state: SessionState) -> SessionState:
-        if self._identity is not None:
-            state.user_id = self._identity.user_id or state.user_id
-            state.labels = {**state.labels, **self._identity.labels}
-        return state
-
-    def _begin(self, state: SessionState, *, resumed: bool) -> None:
-        self._state = state
-        self._turns = TurnTracker(state, capture_content=self._capture_content)
-        self._passes = PassTracker(state, resumed=resumed)
-        self._attempt = 1
-        self._resumed_from = ""
-        self._reconnect_delay_ms: float | None = None
+        self._member.join(self._setup)
+        self._begin(resumed=bool(self._setup.resumption_handle_hash))
 
     def _join_unasked(self) -> None:
         """Join a session without a setup frame: it never came, or passed before anybody watched."""
-        if not self._joined and not self._turns.number:
-            self._join(self._of_named_session(), resumed=False)
+        if not self._member.has_joined and not self._turns.number:
+            self._member.join(None)
+            self._begin(resumed=False)
 
-    def _join(self, state: SessionState, *, resumed: bool) -> None:
-        self._begin(self._named(state), resumed=resumed)
-        self._joined = True
-        state.connections += 1
-        self._attempt = state.connections
-        self._resumed_from = state.last_connection_id
-        # None while the connection before is still open: a hand-over without a gap.
-        self._reconnect_delay_ms = ms_between(state.last_closed, self._dialled)
-        state.last_closed = None
-        state.last_connection_id = self.connection_id
+    def _begin(self, *, resumed: bool) -> None:
+        state = self._member.state
+        self._turns = TurnTracker(state, capture_content=self._capture_content)
+        self._passes = PassTracker(state, resumed=resumed)
+        self._tools = ToolTracker(state.ended_calls, capture_content=self._capture_content)
 
     # What the server sent.
 
@@ -332,7 +292,7 @@ class ConnectionObserver:
         handle = text(get(update, "newHandle"))
         handle_hash = hash_handle(handle) if handle else ""
         if handle_hash:
-            self._directory.handle_given(handle_hash, self._state)
+            self._directory.handle_given(handle_hash, self._member.state)
             self._batch.handle_given(handle_hash)
         resumable = bool(handle) and get(update, "resumable") is True
         if resumable == self._resumable:
@@ -343,7 +303,6 @@ class ConnectionObserver:
     def _come_to_life(self, google_session_id: str, setup_ms: float | None, now: Instant) -> list[Fact]:
         self.phase = Phase.ACTIVE
         self._join_unasked()
-        down_since, self._state.down_since = self._state.down_since, None
         return [
             ConnectionStarted(
                 at_ns=now.wall_ns,
@@ -351,10 +310,10 @@ class ConnectionObserver:
                 setup_ms=setup_ms,
                 setup=self._setup,
                 google_session_id=google_session_id,
-                attempt=self._attempt,
-                resumed_from=self._resumed_from,
-                reconnect_delay_ms=self._reconnect_delay_ms,
-                gap_ms=ms_between(down_since, now),
+                attempt=self._member.attempt,
+                resumed_from=self._member.resumed_from,
+                reconnect_delay_ms=self._member.reconnect_delay_ms,
+                gap_ms=self._member.came_to_life(now),
             )
         ]
 
@@ -376,8 +335,8 @@ class ConnectionObserver:
             phase=self.phase,
             http_status=close.http_status,
             error_type=close.error_type,
-            attempt=self._attempt,
-            resumed_from=self._resumed_from,
+            attempt=self._member.attempt,
+            resumed_from=self._member.resumed_from,
             since_tool_response_ms=ms_between(self._tools.last_response, now),
             since_go_away_ms=since_go_away_ms,
             go_away_overrun_ms=overrun_ms,
@@ -385,7 +344,7 @@ class ConnectionObserver:
             last_sent_at_ns=self._last_sent.wall_ns if self._last_sent else None,
             last_received_at_ns=self._last_received.wall_ns if self._last_received else None,
             frames=self._batch.frames,
-            app_phase=self._state.app_phase,
+            app_phase=self._member.state.app_phase,
             exception_chain=close.exception_chain,
             health=close.health,
         )

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from livemeter.observer.clock import Instant
+from livemeter.vocabulary import IdMatch
 
 MAX_SESSIONS = 10_000
 MAX_HANDLES = 100_000
@@ -42,6 +43,7 @@ class SessionState:
     last_connection_id: str = ""
     last_closed: Instant | None = None
     down_since: Instant | None = None
+    ended_calls: dict[str, IdMatch] = field(default_factory=dict[str, IdMatch])
     context: Context = field(default_factory=Context)
 
 

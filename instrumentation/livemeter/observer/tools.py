@@ -17,8 +17,8 @@ from livemeter.observer.facts import ToolCallEnded
 from livemeter.observer.payload import Payload, find, get, objects, strings, text
 from livemeter.vocabulary import EncodingFinding, IdMatch, ToolStatus
 
-MAX_ENDED_IDS = 1000
-"""Ids of ended calls that are remembered to tell late and duplicate answers; the oldest go."""
+MAX_ENDED_IDS = 200
+"""Ids of a session's ended calls that are remembered to tell late and duplicate answers; the oldest go."""
 
 MAX_OPEN_CALLS = 4096
 """Calls that are kept open; one more ends the oldest as it stands."""
@@ -108,12 +108,19 @@ class _Call:
 
 
 class ToolTracker:
-    """The tool calls of one connection. Content is kept only with ``capture_content``."""
+    """The tool calls of one connection. Content is kept only with ``capture_content``.
 
-    def __init__(self, *, capture_content: bool = False) -> None:
+    ``met_call`` says whether the last toolResponse message answered an open call.
+    """
+
+    def __init__(
+        self, ended_calls: dict[str, IdMatch] | None = None, *, capture_content: bool = False
+    ) -> None:
         self._capture_content = capture_content
         self._open: list[_Call] = []
-        self._ended: dict[str, IdMatch] = {}
+        # The session's: a call may be answered on the connection after the one that it came by.
+        self._ended: dict[str, IdMatch] = {} if ended_calls is None else ended_calls
+        self.met_call = False
         self._held_characters = 0
         self.last_response: Instant | None = None
 
@@ -145,6 +152,7 @@ class ToolTracker:
         answers = list(objects(find(message, "toolResponse", "functionResponses")))
         if answers:
             self.last_response = now
+        self.met_call = False
         ended = [self._answered(answer, turn, now, valid_utf8=valid_utf8) for answer in answers]
         return [fact for fact in ended if fact is not None]
 
@@ -178,6 +186,7 @@ class ToolTracker:
         """Add an answer to its call; return the call's end unless more is to come."""
         call_id = _name(get(answer, "id"))
         met = self._match(call_id, _name(get(answer, "name")))
+        self.met_call |= met is not None
         call = met or _Call("", "", turn, called=None, in_flight=len(self._open))
         call.take(answer, self._id_match(call_id, met), now)
         response = get(answer, "response")

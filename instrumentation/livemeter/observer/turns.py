@@ -97,8 +97,15 @@ class TurnTracker:
 
     # What the application sent.
 
-    def sent(self, frame: Frame, now: Instant) -> list[Fact]:
-        """Take note of what the application sent; return the flush that it completed."""
+    def sent(self, frame: Frame, now: Instant, *, answers_call: bool = True) -> list[Fact]:
+        """Take note of what the application sent; return the flush that it completed.
+
+        Args:
+            frame: the frame.
+            now: when it crossed the socket.
+            answers_call: whether a tool response in it met an open call; one that did not (an old answer
+                sent again after a reconnect) asks the model for nothing.
+        """
         facts: list[Fact] = []
         for kind in frame.contents:
             if kind in _STREAMED_INPUT:
@@ -108,7 +115,7 @@ class TurnTracker:
                 facts += self._activity_started(now)
             elif kind == "activityEnd":
                 self._activity_ended(now)
-            elif kind in _REQUESTS:
+            elif kind in _REQUESTS and (answers_call or kind != "toolResponse"):
                 self._requested(kind, frame.message, now)
         return facts
 

@@ -46,13 +46,17 @@ class _Session(CollectorSession):
         # Some versions follow a redirection, as a GET, and some take it for success.
         options["allow_redirects"] = False
         try:
-            response = super().send(request, **options)
+            self.reach = _answered(super().send(request, **options))
+        except requests.TooManyRedirects as error:
+            self.reach = _answered(error.response) if error.response is not None else explain(error)
         except (OSError, ValueError) as error:
             self.reach = explain(error)
-        else:
-            media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-            self.reach = Reach(Outcome.ANSWERED, response.status_code, media_type)
         raise _AnsweredError
+
+
+def _answered(response: requests.Response) -> Reach:
+    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return Reach(Outcome.ANSWERED, response.status_code, media_type)
 
 
 def send_nothing(settings: Settings, timeout_s: float) -> Reach:
