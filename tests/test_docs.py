@@ -63,3 +63,13 @@ def test_every_link_to_a_file_leads_somewhere() -> None:
     ]
 
     assert broken == []
+
+
+def test_the_examples_of_what_an_application_says_and_asks_run() -> None:
+    blocks = BLOCK.findall((ROOT / "docs" / "sessions.md").read_text("utf-8"))
+
+    assert len(blocks) == 4
+    finished = subprocess.run(
+        [sys.executable, "-c", "\n".join(blocks)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert finished.returncode == 0, finished.stderr

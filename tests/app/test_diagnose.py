@@ -1,6 +1,8 @@
 """``livemeter.diagnose``: from the exception that an application holds to what it should do."""
 
 import asyncio
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,9 +16,12 @@ from livemeter.diagnosis import RetryClass
 from livemeter.testing import (
     Abort,
     Close,
+    Expect,
     FakeLiveServer,
     GoAway,
+    Match,
     RefuseHandshake,
+    ResumptionUpdate,
     Script,
     SetupComplete,
     Step,
@@ -25,6 +30,7 @@ from tests.app.conftest import Told
 from tests.hooks.conftest import ClientOf
 
 MODEL = "gemini-3.8-live"
+UNAVAILABLE = "The service is currently unavailable."
 GO_AWAY_IGNORED = (
     "Connection aborted because the client failed to close the connection after receiving a GoAway signal"
 )
@@ -70,7 +76,7 @@ async def test_a_close_that_was_observed_is_diagnosed_from_all_that_is_known(
 async def test_an_exception_raised_because_of_the_close_is_diagnosed_alike(
     told: Told, client_of: ClientOf
 ) -> None:
-    error = await error_of(client_of, SetupComplete(), Close(1011, "The service is currently unavailable."))
+    error = await error_of(client_of, SetupComplete(), Close(1011, UNAVAILABLE))
     outer = RuntimeError("the call failed")
     outer.__cause__ = error
 
@@ -81,13 +87,13 @@ async def test_an_exception_raised_because_of_the_close_is_diagnosed_alike(
 
 
 async def test_without_instrumentation_the_exception_has_to_do(client_of: ClientOf) -> None:
-    error = await error_of(client_of, SetupComplete(), Close(1011, "The service is currently unavailable."))
+    error = await error_of(client_of, SetupComplete(), Close(1011, UNAVAILABLE))
 
     advice = livemeter.diagnose(error)
 
     assert advice is not None
     assert not advice.was_observed
-    assert (advice.code, advice.reason) == (1011, "The service is currently unavailable.")
+    assert (advice.code, advice.reason) == (1011, UNAVAILABLE)
     assert advice.retry_class is RetryClass.RESUME
 
 
@@ -178,3 +184,45 @@ def test_a_normal_close_has_no_cause() -> None:
     advice: Any = livemeter.diagnose(error)
 
     assert (advice.diagnosis, advice.code) == ("", 1000)
+
+
+async def test_the_reconnect_loop_of_the_documentation_reconnects(told: Told, client_of: ClientOf) -> None:
+    """An outage is waited out with the handle kept; a model that is wrong ends it."""
+    page = (Path(__file__).parents[2] / "docs" / "sessions.md").read_text("utf-8")
+    [code] = [block for block in page.split("```python\n") if "stay_connected" in block]
+    scope: dict[str, Any] = {}
+    exec(code.partition("```")[0], scope)  # noqa: S102 - the page's own example
+    waits: list[float] = []
+
+    async def noted(seconds: float) -> None:
+        assert len(waits) < 5
+        waits.append(seconds)
+
+    scope["asyncio"] = SimpleNamespace(sleep=noted)
+
+    async def talk(live: Any) -> str:
+        handle = ""
+        while True:
+            async for message in live.receive():
+                if message.session_resumption_update:
+                    handle = message.session_resumption_update.new_handle
+                if message.go_away:
+                    return handle
+
+    until_it_leaves = Expect("clientContent", or_closed=True)
+    scripts = [
+        Script(
+            "rotated",
+            (SetupComplete(), ResumptionUpdate("h"), GoAway("5s"), until_it_leaves),
+            Match(connection=1),
+        ),
+        Script("down", (SetupComplete(), Close(1011, UNAVAILABLE)), Match(connection=2)),
+        Script("gone", (SetupComplete(), Close(1008, "models/x is not found for API version v1beta"))),
+    ]
+    async with FakeLiveServer(scripts) as server, client_of(server) as client:
+        with pytest.raises(Exception, match="is not found"):
+            await scope["stay_connected"](client, MODEL, talk)
+
+    resumptions = [connection.setup["sessionResumption"] for connection in server.connections]
+    assert [resumption.get("handle") for resumption in resumptions] == [None, "h", "h"]
+    assert len(waits) == 1

@@ -16,6 +16,7 @@ from livemeter.testing import (
     Close,
     Expect,
     FakeLiveServer,
+    Match,
     Repeat,
     ResumptionUpdate,
     Script,
@@ -140,7 +141,7 @@ async def test_figures_go_on_over_a_reconnect_with_a_handle(told: Told, client_o
     """Two connections opened without any block: the handle makes them one session."""
     steps = (SetupComplete(), ResumptionUpdate("h"), *TURN, Close(1011, ""))
     again = (SetupComplete(), *TURN)
-    scripts = [Script("first", steps), Script("second", again)]
+    scripts = [Script("first", steps, Match(connection=1)), Script("second", again)]
     async with FakeLiveServer(scripts) as server, client_of(server) as client:
         for handle in (None, "h"):
             config: Any = {"session_resumption": {"handle": handle}}

@@ -12,7 +12,6 @@ from contextvars import ContextVar
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Protocol
-from weakref import WeakKeyDictionary
 
 from livemeter.accounts import Figures, Ledger, PriceList
 from livemeter.app.account import Account, Budget
@@ -149,7 +148,9 @@ class Session:
 
 _named: ContextVar[Session | None] = ContextVar("livemeter_session", default=None)
 _latest: ContextVar[Session | None] = ContextVar("livemeter_latest_session", default=None)
-_by_socket: "WeakKeyDictionary[Any, Session]" = WeakKeyDictionary()
+# On the socket itself, because a session leads to its connection: a dictionary, even one that holds its keys
+# weakly, would keep every socket that there ever was.
+_SESSION = "_livemeter_session"
 
 
 @contextmanager
@@ -185,11 +186,8 @@ def current(live: Any = None) -> Session | None:
     """
     if live is None:
         return _named.get() or _latest.get()
-    socket = getattr(live, "_ws", live)
-    try:
-        return _by_socket.get(socket)
-    except TypeError:
-        return None  # Nothing that could be a connection.
+    found = getattr(getattr(live, "_ws", live), _SESSION, None)
+    return found if isinstance(found, Session) else None
 
 
 def session_to_open() -> Session:
@@ -200,7 +198,7 @@ def session_to_open() -> Session:
 def opened(session: Session, socket: Any) -> None:
     """Take note that a connection of ``session`` was opened in this task."""
     _latest.set(session)
-    _by_socket[socket] = session
+    setattr(socket, _SESSION, session)
 
 
 def amount(usd: float | str | Decimal) -> Decimal:

@@ -59,7 +59,7 @@ class PingWatch:
         connection: Any = self._connection
         if connection is not None and connection.ping is self._observed_ping:
             del connection.ping
-        self._connection = None
+        self._connection = self._observed_ping = None
 
     @property
     def missed(self) -> int:

@@ -68,6 +68,7 @@ class Tap:
         self._flush_interval_s = flush_interval_ms / 1000
         self._health = health or ConnectionHealth(pings=False)
         self._timer: asyncio.TimerHandle | None = None
+        self._look: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._socket: Any = None
         self._laid: dict[str, Any] = {}
@@ -108,14 +109,24 @@ class Tap:
             if self._socket is None or self._has_ended:
                 return
             self._has_ended = True
-            for name, function in self._laid.items():
-                # What somebody laid over ours stays.
-                if self._socket.__dict__.get(name) is function:
-                    delattr(self._socket, name)
-            release(self._socket)
-            self._stop_timer()
+            self._stop_timers()
             self._health.facts()
+            release(self._socket)
+            self._let_go()
             self._emit(self._observer.flush(read_clocks()))
+
+    def _let_go(self) -> None:
+        # Whatever of ours holds the socket would make a loop with it, and a socket with its buffers is a third
+        # of a megabyte that waits for the garbage collector then.
+        socket, self._socket = self._socket, None
+        for name, function in self._laid.items():
+            # What somebody laid over ours stays.
+            if vars(socket).get(name) is function:
+                delattr(socket, name)
+        self._laid.clear()
+        waiter: Any = getattr(socket, "connection_lost_waiter", None)
+        if asyncio.isfuture(waiter):
+            waiter.remove_done_callback(self._lost)
 
     def _watch_for_loss(self, socket: Any) -> None:
         # Sockets are left open and never asked again: then the library alone knows of the end.
@@ -127,7 +138,7 @@ class Tap:
         with guarded("notice a lost connection"):
             if self._loop is not None and not self._has_ended:
                 self._lost_at = read_clocks()
-                self._loop.call_later(LOSS_GRACE_S, self._ended_unnoticed)
+                self._look = self._loop.call_later(LOSS_GRACE_S, self._ended_unnoticed)
 
     def _ended_unnoticed(self) -> None:
         with guarded("record a lost connection"):
@@ -135,7 +146,7 @@ class Tap:
                 return
             if has_unread(self._socket) and self._looks_left > 0:
                 self._looks_left -= 1
-                self._loop.call_later(LOSS_GRACE_S, self._ended_unnoticed)
+                self._look = self._loop.call_later(LOSS_GRACE_S, self._ended_unnoticed)
                 return
             self._finish(read_close(self._socket, None), None, self._lost_at)
 
@@ -228,15 +239,17 @@ class Tap:
         if self._has_ended:
             return
         self._has_ended = True
-        self._stop_timer()
+        self._stop_timers()
         close = replace(close, health=self._health.facts())
+        self._let_go()
         self._emit(self._observer.closed(close, at or read_clocks()))
         self._sink.ended(error)
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _stop_timers(self) -> None:
+        for timer in (self._timer, self._look):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._look = None
 
     def _emit(self, facts: list[Fact]) -> None:
         if facts:

@@ -56,7 +56,8 @@ class Lane:
         self._waiting = waiting
         self._frame: Frame | None = None
         self._ms_per_byte = 0.0
-        self._around: tuple[Any, Any] = ("", "")
+        # What is around the base64, how long both are, and the marks to look for, all of the frames' own type.
+        self._marks: tuple[Any, Any, int, int, Any, Any, Any] = ("", "", 0, 0, "", "", "")
         self._head: Any = None
 
     def take(self, raw: Any, monotonic_ns: int) -> bool:
@@ -74,38 +75,38 @@ class Lane:
         cut = cut_blob(raw)
         if cut is None or not frame.audio_ms or not is_blob(*cut[0]):
             return
-        self._around, characters = cut
+        (head, tail), characters = cut
         self._frame = frame
         self._ms_per_byte = frame.audio_ms / (characters * 3 // 4)
-        self._marks = _MARKS[type(raw)]
+        self._marks = (head, tail, len(head), len(tail), *_MARKS[type(raw)])
 
     def open(self, *, opened: bool) -> None:
         """Take frames from now on, if there is anything to know them by; or take none."""
-        self._head = self._around[0] if opened and self._frame is not None else None
+        self._head = self._marks[0] if opened and self._frame is not None else None
 
     def code(self, raw: Any) -> int | None:
         """Return what tells a frame from its likes; None if it is not alike.
 
         ``bytes << 3 | padding << 1 | direction``: an int is cheap to keep, and equal frames are equal.
         """
-        head, tail = self._around
+        head, tail, start, rest, quote, escape, pad = self._marks
         if self._head is None or type(raw) is not type(head) or not raw.startswith(head):
             return None
-        quote, escape, pad = self._marks
-        size, start = len(raw), len(head)
-        end = size - len(tail)
+        size = len(raw)
+        end = size - rest
         if raw.find(quote, start) != end or not raw.endswith(tail) or raw.find(escape, start, end) >= 0:
             return None
         if quote == '"' and not raw.isascii():
             return None
-        padding = 0 if raw[end - 1] != pad else 2 if raw[end - 2] == pad else 1
-        return size << 3 | padding << 1 | self._bit
+        if raw[end - 1] != pad:
+            return size << 3 | self._bit
+        return size << 3 | (4 if raw[end - 2] == pad else 2) | self._bit
 
     def frame(self, code: int) -> Frame:
         """Return the frame that a code stands for."""
         assert self._frame is not None  # noqa: S101 - nothing has a code in a lane that was not taught
         size, padding = code >> 3, code >> 1 & 3
-        characters = size - len(self._around[0]) - len(self._around[1]) - padding
+        characters = size - self._marks[2] - self._marks[3] - padding
         return self._frame._replace(size=size, audio_ms=characters * 3 // 4 * self._ms_per_byte)
 
 
