@@ -3,11 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-VENV_GENAI_2 := .venv-genai-2
-STAMP_GENAI_2 := $(VENV_GENAI_2)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-genai-2 test-frameworks check format lint types contracts dashboards bench picture lock clean
+.PHONY: help install demo test test-genai test-frameworks check format lint types contracts dashboards bench picture lock clean
 
 help:  ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,15 +41,21 @@ $(VENV_FRAMEWORKS)/%/.installed: requirements/frameworks/%.txt
 test-frameworks: $(STAMP) $(STAMPS_FRAMEWORKS)  ## the frameworks, each as published, with the one import
 	LIVEMETER_FRAMEWORKS=$(VENV_FRAMEWORKS) $(BIN)/python -m pytest -q -p no:cacheprovider tests/frameworks
 
-# google-genai 2 and websockets 15 conflict with what the other tests run on: an environment of their own.
-$(STAMP_GENAI_2): requirements/genai-2.txt
-	@test -x $(VENV_GENAI_2)/bin/python || $(PYTHON) -m venv $(VENV_GENAI_2)
-	$(VENV_GENAI_2)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/genai-2.txt
+GENAI := 1.30 1.62 2.34
+VENV_GENAI := .venv-genai
+STAMPS_GENAI := $(GENAI:%=$(VENV_GENAI)/%/.installed)
+
+# Older clients and websockets 15 conflict with what the other tests run on: an environment for each.
+$(VENV_GENAI)/%/.installed: requirements/genai-%.txt
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-test-genai-2: $(STAMP_GENAI_2)  ## the tests that meet the real client, on google-genai 2.34 and websockets 15
-	PYTHONPATH=instrumentation $(VENV_GENAI_2)/bin/python -m pytest -q -p no:cacheprovider \
-	  tests/testing/test_real_client.py tests/hooks/test_real_client.py
+test-genai: $(STAMPS_GENAI)  ## the hooks on older google-genai with websockets 15
+	for version in $(GENAI); do PYTHONPATH=$(CURDIR)/instrumentation $(VENV_GENAI)/$$version/bin/python -m pytest -q \
+	  -p no:cacheprovider tests/hooks --ignore tests/hooks/test_instrumentor.py || exit 1; done
+	PYTHONPATH=$(CURDIR)/instrumentation $(VENV_GENAI)/2.34/bin/python -m pytest -q -p no:cacheprovider \
+	  tests/testing/test_real_client.py
 
 format: $(STAMP)  ## rewrite the code in the house style
 	$(BIN)/ruff format .
@@ -85,10 +89,10 @@ picture: $(STAMP)  ## the README's picture of the demo, made anew
 lock: $(STAMP)  ## pin every requirement with its hashes again
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --extra all pyproject.toml requirements/dev.in -o requirements/dev.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-	  requirements/genai-2.in -o requirements/genai-2.txt
+	for version in $(GENAI); do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header requirements/genai-$$version.in -o requirements/genai-$$version.txt || exit 1; done
 	for name in $(FRAMEWORKS); do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header requirements/frameworks/$$name.in -o requirements/frameworks/$$name.txt || exit 1; done
 
 clean:  ## remove the environment and every cache
-	rm -rf $(VENV) $(VENV_GENAI_2) $(VENV_FRAMEWORKS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV_GENAI) $(VENV_FRAMEWORKS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
