@@ -170,19 +170,17 @@ class ConnectionObserver:
     def _settle(self, now: Instant) -> list[Fact]:
         """Observe what the lanes put aside: audio as one run, what only looked like it the long way."""
         facts: list[Fact] = []
-        codes: list[int] = []
-        times: list[int] = []
         ahead_ns = now.wall_ns - now.monotonic_ns
-        for monotonic_ns, lane, raw in self._lanes.take_waiting():
-            code = lane.code(raw)
-            if code is not None:
-                codes.append(code)
-                times.append(monotonic_ns)
-                continue
+        waiting, done = self._lanes.take_waiting(), 0
+        while done < len(waiting):
+            codes: list[int] = []
+            times: list[int] = []
+            done = self._lanes.count(waiting, done, codes, times)
             self._heard_audio(codes, times, ahead_ns)
-            codes, times = [], []
-            facts += self._observe(lane.direction, raw, Instant(monotonic_ns, monotonic_ns + ahead_ns))
-        self._heard_audio(codes, times, ahead_ns)
+            if done < len(waiting):
+                monotonic_ns, lane, raw = waiting[done]
+                facts += self._observe(lane.direction, raw, Instant(monotonic_ns, monotonic_ns + ahead_ns))
+                done += 1
         return facts
 
     def _heard_audio(self, codes: list[int], times: list[int], ahead_ns: int) -> None:

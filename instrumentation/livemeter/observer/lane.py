@@ -19,14 +19,18 @@ from livemeter.observer.columns import Row, row_of
 from livemeter.observer.frames import Frame
 from livemeter.vocabulary import Direction
 
-MAX_WAITING = 128
+MAX_WAITING = 256
 """Frames that are put aside at most: they are kept whole, and a burst of them must not fill the memory."""
 
-Waiting = tuple[int, "Lane", str | bytes]
+Waiting = tuple[int, "Lane", Any]
 """A message that was put aside, with the monotonic clock (ns). A plain tuple: one is made for every frame."""
 
 Take = Callable[[str | bytes, int], bool]
 """Put a message aside, with the monotonic clock in nanoseconds; False if it must go the long way now."""
+
+_Marks = tuple[Any, Any, int, int, Any, Any, Any, int]
+
+_LIKE_NOTHING: _Marks = (None, None, 0, 0, None, None, None, 0)
 
 _MARKS: dict[type, tuple[Any, Any, Any]] = {bytes: (b'"', b"\\", ord("=")), str: ('"', "\\", "=")}
 
@@ -56,13 +60,14 @@ class Lane:
         self._waiting = waiting
         self._frame: Frame | None = None
         self._ms_per_byte = 0.0
-        # What is around the base64, how long both are, and the marks to look for, all of the frames' own type.
-        self._marks: tuple[Any, Any, int, int, Any, Any, Any] = ("", "", 0, 0, "", "", "")
-        self._head: Any = None
+        # What is around the base64 and how long both are, the marks to look for, and the direction's bit. A
+        # head of None is like nothing.
+        self._taught: _Marks = _LIKE_NOTHING
+        self.marks = self._taught
 
     def take(self, raw: Any, monotonic_ns: int) -> bool:
         """See ``Take``. The first look only, because it is paid at the application's expense."""
-        head = self._head
+        head = self.marks[0]
         if head is None or type(raw) is not type(head) or not raw.startswith(head):
             return False
         if len(self._waiting) >= MAX_WAITING:
@@ -78,35 +83,17 @@ class Lane:
         (head, tail), characters = cut
         self._frame = frame
         self._ms_per_byte = frame.audio_ms / (characters * 3 // 4)
-        self._marks = (head, tail, len(head), len(tail), *_MARKS[type(raw)])
+        self._taught = (head, tail, len(head), len(tail), *_MARKS[type(raw)], self._bit)
 
     def open(self, *, opened: bool) -> None:
         """Take frames from now on, if there is anything to know them by; or take none."""
-        self._head = self._marks[0] if opened and self._frame is not None else None
-
-    def code(self, raw: Any) -> int | None:
-        """Return what tells a frame from its likes; None if it is not alike.
-
-        ``bytes << 3 | padding << 1 | direction``: an int is cheap to keep, and equal frames are equal.
-        """
-        head, tail, start, rest, quote, escape, pad = self._marks
-        if self._head is None or type(raw) is not type(head) or not raw.startswith(head):
-            return None
-        size = len(raw)
-        end = size - rest
-        if raw.find(quote, start) != end or not raw.endswith(tail) or raw.find(escape, start, end) >= 0:
-            return None
-        if quote == '"' and not raw.isascii():
-            return None
-        if raw[end - 1] != pad:
-            return size << 3 | self._bit
-        return size << 3 | (4 if raw[end - 2] == pad else 2) | self._bit
+        self.marks = self._taught if opened else (None, *self._taught[1:])
 
     def frame(self, code: int) -> Frame:
         """Return the frame that a code stands for."""
         assert self._frame is not None  # noqa: S101 - nothing has a code in a lane that was not taught
         size, padding = code >> 3, code >> 1 & 3
-        characters = size - self._marks[2] - self._marks[3] - padding
+        characters = size - self._taught[2] - self._taught[3] - padding
         return self._frame._replace(size=size, audio_ms=characters * 3 // 4 * self._ms_per_byte)
 
 
@@ -142,6 +129,32 @@ class Lanes:
         waiting = self._waiting[:]
         self._waiting.clear()
         return waiting
+
+    def count(self, waiting: list[Waiting], start: int, codes: list[int], times: list[int]) -> int:
+        """Append code and time of every message from ``start`` on; return where one is not alike, or the end.
+
+        A code tells a frame from its likes: ``bytes << 3 | padding << 1 | direction``. An int is cheap to
+        keep, and equal frames are equal. Written out in one loop, because it runs for every frame.
+        """
+        known: Lane | None = None
+        head: Any
+        head, tail, before, behind, quote, escape, pad, bit = _LIKE_NOTHING
+        for index in range(start, len(waiting)):
+            monotonic_ns, lane, raw = waiting[index]
+            if lane is not known:
+                head, tail, before, behind, quote, escape, pad, bit = (known := lane).marks
+            if type(raw) is not type(head) or not raw.startswith(head):
+                return index
+            size = len(raw)
+            end = size - behind
+            if raw.find(quote, before) != end or raw.find(escape, before, end) >= 0 or not raw.endswith(tail):
+                return index
+            if quote == '"' and not raw.isascii():
+                return index
+            padding = 0 if raw[end - 1] != pad else 4 if raw[end - 2] == pad else 2
+            codes.append(size << 3 | padding | bit)
+            times.append(monotonic_ns)
+        return len(waiting)
 
     def run(self, codes: list[int], times: list[int], ahead_ns: int) -> Run:
         """Return frames by their codes; the wall clock is ``ahead_ns`` before the monotonic ``times``."""
