@@ -30,11 +30,15 @@ def test_sql_reads_only_attributes_and_events_of_the_vocabulary(path: Path) -> N
 
 
 def test_sql_reads_the_bodies_by_the_keys_of_the_vocabulary() -> None:
-    usage = (SQL_DIR / "migrations" / "0115_usage_from_logs.sql").read_text("utf-8")
-    frames = (SQL_DIR / "migrations" / "0101_frames_from_logs.sql").read_text("utf-8")
+    migrations = SQL_DIR / "migrations"
+    usage = (migrations / "0180_usage_from_logs_in_steps.sql").read_text("utf-8")
+    frames = (migrations / "0161_frames_from_both_forms.sql").read_text("utf-8")
+    handles = (migrations / "0191_handles_from_logs.sql").read_text("utf-8")
 
     assert set(re.findall(r"body\.([a-z_]+)", usage)) <= {str(key) for key in UsageBody}
-    assert set(re.findall(r"packed\.([a-z_]+)", frames)) == {str(key) for key in FramesBody}
+    packed = set(re.findall(r"packed\.([a-z_]+)", frames))
+    assert packed == {str(key) for key in FramesBody} - {str(FramesBody.HANDLES)}
+    assert f"'{FramesBody.HANDLES}'" in handles
 
 
 def test_labels_are_cut_out_of_attributes_at_the_length_of_their_prefix() -> None:

@@ -1,13 +1,15 @@
 """Turning observation on and off: hooks, observer, accounts and emitter wired together, once per process."""
 
-import atexit
 import logging
+import os
 import threading
-from dataclasses import dataclass
+import time
+from concurrent.futures import wait
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
-from weakref import WeakSet
+from weakref import WeakMethod, WeakSet
 
 from opentelemetry import _logs, context, metrics, trace
 from opentelemetry._logs import LoggerProvider
@@ -18,12 +20,14 @@ from livemeter.accounts import PriceFileError, PriceList, price_list, read_overr
 from livemeter.app.account import Accounts, Budget
 from livemeter.app.connection import AccountedConnection
 from livemeter.app.session import OnBudget, amount, session_to_open
-from livemeter.emit.emitter import Emitter
+from livemeter.emit.emitter import Emitter, call_after_fork
+from livemeter.emit.process_end import ProcessEnd
 from livemeter.emit.providers import Providers, private_providers
+from livemeter.guard import guarded
 from livemeter.hooks.connection_id import new_connection_id
 from livemeter.hooks.endpoint import read_endpoint
 from livemeter.hooks.framework import framework_in_play
-from livemeter.hooks.google_genai import GoogleGenAIHooks, NotInstalledError, Watch
+from livemeter.hooks.google_genai import GoogleGenAIHooks, NotInstalledError, require_google_genai
 from livemeter.hooks.health import ConnectionHealth
 from livemeter.hooks.loop_lag import LoopLag
 from livemeter.hooks.tap import Tap, read_clocks
@@ -46,13 +50,60 @@ __all__ = [
 Connection = TypeVar("Connection")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class _Active:
     hooks: GoogleGenAIHooks
-    watch: Watch
-    taps: "WeakSet[Tap]"
+    emitter: Emitter
+    directory: SessionDirectory
     accounts: Accounts[OnBudget]
     providers: Providers | None
+    loop_lag: LoopLag | None
+    taps: "WeakSet[Tap]" = field(default_factory=WeakSet[Tap])
+
+    def watch(self, uri: str) -> Tap:
+        """Return the tap for a connection that is about to be dialled."""
+        now, settings = read_clocks(), self.emitter.settings
+        session, endpoint, framework = session_to_open(), read_endpoint(uri), framework_in_play()
+        observer = ConnectionObserver(
+            new_connection_id(now.wall_ns),
+            self.directory,
+            now,
+            identity=session.identity,
+            frames_interval_ms=settings.frames_interval_ms,
+            capture_content=settings.captures_content,
+        )
+        emits = self.emitter.connection(
+            observer.connection_id,
+            endpoint,
+            context.get_current(),
+            opened_at_ns=now.wall_ns,
+            framework_name=framework.name if framework else "",
+            framework_version=framework.version if framework else "",
+        )
+        sink = AccountedConnection(observer, endpoint, session, self.accounts, emits)
+        health = ConnectionHealth(self.loop_lag, pings=settings.pings)
+        tap = Tap(observer, sink, settings.frames_interval_ms, health)
+        with _lock:
+            self.taps.add(tap)
+        return tap
+
+    def detach(self, timeout_s: float) -> None:
+        """Leave every socket as it was found; those of loops that run in other threads within the time."""
+        with _lock:
+            taps = list(self.taps)
+        wait([tap.detach() for tap in taps], timeout_s)
+
+    def begin_anew(self) -> None:
+        """Go on in a forked process: what its parent has open, waiting and counted is not its own."""
+        with guarded("begin anew after a fork"):
+            for tap in list(self.taps):
+                tap.abandon()
+            self.taps.clear()
+            self.directory.renew_lock()
+            self.accounts.begin_anew()
+            if self.providers is not None:
+                self.providers.begin_anew()
+                self.emitter.count_with(self.providers.meter)
 
 
 _lock = threading.RLock()
@@ -102,6 +153,8 @@ def instrument_privately(settings: Settings | None = None, *, hooked: bool = Tru
     settings = settings or Settings.from_environment()
     if not settings.enabled or _has_hooked(hooked=hooked):
         return
+    if hooked:
+        require_google_genai()  # Before there are threads for nothing.
     try:
         providers = private_providers(settings)
     except SettingsError:
@@ -110,7 +163,6 @@ def instrument_privately(settings: Settings | None = None, *, hooked: bool = Tru
         raise SettingsError(f"OpenTelemetry cannot use its own settings: {error}") from error
     emitter = Emitter(providers.logger, providers.tracer, providers.meter, settings)
     _activate(emitter, settings, providers, hooked=hooked)
-    atexit.register(uninstrument)
 
 
 def uninstrument() -> None:
@@ -120,12 +172,15 @@ def uninstrument() -> None:
         active, _active = _active, None
     if active is None:
         return
+    _end.forget()
     active.hooks.uninstall()
-    for tap in list(active.taps):
-        tap.detach()
-    atexit.unregister(uninstrument)
+    began_at, limit_ms = time.monotonic(), active.emitter.settings.shutdown_timeout_ms
+    active.detach(limit_ms / 2000)
     if active.providers is not None:
-        active.providers.shutdown()
+        active.providers.shutdown(limit_ms - int((time.monotonic() - began_at) * 1000))
+
+
+_end = ProcessEnd(uninstrument)
 
 
 def flush(timeout_ms: int = 2000) -> bool:
@@ -169,12 +224,14 @@ def _activate(emitter: Emitter, settings: Settings, providers: Providers | None,
     with _lock:
         if _has_hooked(hooked=hooked):
             return
-        accounts, taps = Accounts[OnBudget](_prices(settings), _budgets), WeakSet[Tap]()
-        watch = _watch(emitter, settings, accounts, taps)
-        hooks = GoogleGenAIHooks()
+        accounts = Accounts[OnBudget](_prices(settings), _budgets)
+        loop_lag = LoopLag(emitter.loop_lagged) if settings.loop_lag else None
+        active = _Active(GoogleGenAIHooks(), emitter, SessionDirectory(), accounts, providers, loop_lag)
         if hooked:
-            hooks.install(watch)
-        _active = _Active(hooks, watch, taps, accounts, providers)
+            active.hooks.install(active.watch)
+        call_after_fork(WeakMethod(active.begin_anew))
+        _end.watch()
+        _active = active
 
 
 def _has_hooked(*, hooked: bool) -> bool:
@@ -187,36 +244,14 @@ def _has_hooked(*, hooked: bool) -> bool:
         return True
 
 
-def _watch(emitter: Emitter, settings: Settings, accounts: Accounts[OnBudget], taps: "WeakSet[Tap]") -> Watch:
-    directory = SessionDirectory()
-    loop_lag = LoopLag(emitter.instruments.loop_lag) if settings.loop_lag else None
+def _after_fork() -> None:
+    # Another thread of the parent may have held it.
+    global _lock  # noqa: PLW0603 - see uninstrument
+    _lock = threading.RLock()
 
-    def watch(uri: str) -> Tap:
-        now = read_clocks()
-        session, endpoint, framework = session_to_open(), read_endpoint(uri), framework_in_play()
-        observer = ConnectionObserver(
-            new_connection_id(now.wall_ns),
-            directory,
-            now,
-            identity=session.identity,
-            frames_interval_ms=settings.frames_interval_ms,
-            capture_content=settings.captures_content,
-        )
-        emits = emitter.connection(
-            observer.connection_id,
-            endpoint,
-            context.get_current(),
-            opened_at_ns=now.wall_ns,
-            framework_name=framework.name if framework else "",
-            framework_version=framework.version if framework else "",
-        )
-        sink = AccountedConnection(observer, endpoint, session, accounts, emits)
-        health = ConnectionHealth(loop_lag, pings=settings.pings)
-        tap = Tap(observer, sink, settings.frames_interval_ms, health)
-        taps.add(tap)
-        return tap
 
-    return watch
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _prices(settings: Settings) -> PriceList:

@@ -1,7 +1,7 @@
 """Running accounts: what each session of this process has used and cost so far, and who wants to know.
 
 An account goes by its session's id, so that it outlives connections as the session does. The number of
-accounts is bounded: the one that was not touched for longest goes.
+accounts is bounded: the one that was not touched for longest goes. A forked process has accounts of its own.
 """
 
 import threading
@@ -68,6 +68,10 @@ class Accounts(Generic[Call]):
     def __init__(self, prices: PriceList, budgets: Iterable[Budget[Call]] = ()) -> None:
         self._prices = prices
         self._budgets = list(budgets)
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Have no accounts, but the same budgets for those to come."""
         self._lock = threading.Lock()
         self._accounts: OrderedDict[str, Account[Call]] = OrderedDict()
 

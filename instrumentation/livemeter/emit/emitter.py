@@ -33,6 +33,7 @@ from livemeter.vocabulary import SCHEMA_URL, SCOPE_NAME, Attribute, Event
 SOURCE = "sdk"
 """``gemini_live.source`` of what the hooks inside an application observe."""
 
+_SCHEMA_URL = SCHEMA_URL or None
 _METRIC_ATTRIBUTES = (Attribute.PROVIDER.value, Attribute.PLATFORM.value, Attribute.MODEL.value)
 
 
@@ -46,17 +47,24 @@ class Emitter:
         meter_provider: MeterProvider,
         settings: Settings,
     ) -> None:
-        schema_url = SCHEMA_URL or None
-        self._logger = logger_provider.get_logger(SCOPE_NAME, __version__, schema_url)
-        self.tracer = tracer_provider.get_tracer(SCOPE_NAME, __version__, schema_url)
-        self.instruments = Instruments(meter_provider.get_meter(SCOPE_NAME, __version__, schema_url))
+        self._logger = logger_provider.get_logger(SCOPE_NAME, __version__, _SCHEMA_URL)
+        self.tracer = tracer_provider.get_tracer(SCOPE_NAME, __version__, _SCHEMA_URL)
         self.settings = settings
         self.sdk_version = _installed_version("google-genai")
         self.websockets_version = _installed_version("websockets")
         self.python_version = platform.python_version()
         self.os_type = platform.system().lower()
+        self.count_with(meter_provider)
+        call_after_fork(weakref.WeakMethod(self._identify))
+
+    def count_with(self, meter_provider: MeterProvider) -> None:
+        """Count with instruments of this provider from now on, as an emitter of another id."""
+        self.instruments = Instruments(meter_provider.get_meter(SCOPE_NAME, __version__, _SCHEMA_URL))
         self._identify()
-        _call_after_fork(weakref.WeakMethod(self._identify))
+
+    def loop_lagged(self, seconds: float) -> None:
+        """Count the lag of an event loop."""
+        self.instruments.loop_lag(seconds)
 
     def _identify(self) -> None:
         # One assignment, so that no thread can pair the id of one process with the numbers of another.
@@ -195,7 +203,9 @@ def _installed_version(distribution: str) -> str:
         return ""
 
 
-def _call_after_fork(method: "weakref.WeakMethod[Callable[[], None]]") -> None:
+def call_after_fork(method: "weakref.WeakMethod[Callable[[], None]]") -> None:
+    """Have a method called in every process that is forked from this one, as long as its object lives."""
+
     def after_fork() -> None:
         call = method()
         if call is not None:

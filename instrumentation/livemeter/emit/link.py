@@ -19,10 +19,14 @@ _thread = threading.local()
 
 
 class CollectorLink:
-    """The state of one collector, over all signals. Safe from any thread."""
+    """The state of one collector, over all signals. Safe from any thread; a forked process begins anew."""
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self.renew()
+
+    def renew(self) -> None:
+        """Know nothing of the collector."""
         self._lock = threading.Lock()
         self._failing: set[str] = set()
         self._complained = False

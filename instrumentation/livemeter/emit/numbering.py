@@ -5,6 +5,7 @@ meet here by the emitter's id, because nothing else travels through an applicati
 """
 
 import itertools
+import os
 import secrets
 import threading
 from collections import OrderedDict
@@ -70,6 +71,16 @@ class Numbering:
 
 _lock = threading.Lock()
 _emitters: dict[str, Numbering] = {}
+
+
+def _after_fork() -> None:
+    # Another thread of the parent may have held it.
+    global _lock  # noqa: PLW0603 - one of the process
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def numbering_of(emitter_id: str) -> Numbering | None:

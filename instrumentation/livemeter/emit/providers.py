@@ -6,6 +6,7 @@ but not how it samples, batches and cuts. Exports suppress instrumentation, as t
 """
 
 import inspect
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -75,10 +76,14 @@ class _MetricExporter(OTLPMetricExporter):
     def __init__(self, link: SignalLink, **options: Any) -> None:
         super().__init__(**options)
         self._link = link
+        self._process = os.getpid()
 
     def export(
         self, metrics_data: MetricsData, timeout_millis: float | None = 10_000, **kwargs: Any
     ) -> MetricExportResult:
+        # The copy that a fork leaves in the child holds what the parent counted, and the parent tells that.
+        if self._process != os.getpid():
+            return MetricExportResult.SUCCESS
         with self._link:
             result = super().export(metrics_data, timeout_millis, **kwargs)  # pyright: ignore[reportUnknownMemberType]
         self._link.told(delivered=result is MetricExportResult.SUCCESS)
@@ -110,7 +115,7 @@ class _SpanProcessor(BatchSpanProcessor):
 
 @dataclass(slots=True)
 class Providers:
-    """The three providers and their end."""
+    """The three providers and their end. ``new_meter`` makes another one, whose sums begin at zero."""
 
     logger: LoggerProvider
     tracer: TracerProvider
@@ -119,7 +124,17 @@ class Providers:
     link: CollectorLink
     shutdown_timeout_ms: int
     caller: BackgroundCaller
+    new_meter: Callable[[Resource], MeterProvider]
     is_shut_down: bool = False
+
+    def begin_anew(self) -> None:
+        """Leave to the parent, in a process that was forked from it, what it counted.
+
+        Sums are cumulative: carried on in the child, they would be told by both. And a thread of the parent
+        may have held one of their locks. Queues and connections see to themselves.
+        """
+        self.link.renew()
+        self.meter = self.new_meter(self.logger.resource)
 
     def force_flush(self, timeout_ms: int) -> bool:
         """Export what waits; False after ``shutdown``, over time, or when the collector refused."""
@@ -162,14 +177,19 @@ def private_providers(settings: Settings) -> Providers:
         {"telemetry.distro.name": "livemeter", "telemetry.distro.version": __version__}
     )
     losses = _log_exporter(settings, SignalLink(link, "logs"))
+
+    def new_meter(resource: Resource) -> MeterProvider:
+        return _meter_provider(settings, resource, SignalLink(link, "metrics"))
+
     return Providers(
         _logger_provider(settings, resource, SignalLink(link, "logs"), losses),
         _tracer_provider(settings, resource, SignalLink(link, "traces")),
-        _meter_provider(settings, resource, SignalLink(link, "metrics")),
+        new_meter(resource),
         losses,
         link,
         settings.shutdown_timeout_ms,
         BackgroundCaller("livemeter-export"),
+        new_meter,
     )
 
 

@@ -96,6 +96,11 @@ class GoogleGenAIHooks:
         self._original = self._observed = None
 
 
+def require_google_genai() -> None:
+    """Raise a NotInstalledError unless google-genai is there and can be hooked."""
+    _live_module()
+
+
 def _live_module() -> Any:
     try:
         from google.genai import live  # noqa: PLC0415 - 40 MB that only an app with Live has

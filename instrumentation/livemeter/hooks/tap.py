@@ -6,6 +6,7 @@ A tap never raises into the application and never awaits between a frame's arriv
 import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from time import monotonic_ns
 from typing import Any, Protocol, Self
@@ -84,6 +85,9 @@ class Tap:
 
     def attach(self, socket: Any) -> None:
         """Watch an open ``websockets`` connection by attributes of this one object."""
+        if self._has_ended:
+            release(socket)  # Detached while it was dialled.
+            return
         self._observer.opened()
         self._loop = asyncio.get_running_loop()
         self._socket = socket
@@ -103,30 +107,51 @@ class Tap:
         setattr(self._socket, name, function)
         self._laid[name] = function
 
-    def detach(self) -> None:
-        """Leave the socket as it was found; what waits is told, and the end will not be."""
+    def detach(self) -> "Future[None]":
+        """Leave the socket as it was found; what waits is told, and the end will not be. From any thread.
+
+        Returns what is done when that has happened: at once, but where the connection's loop runs elsewhere.
+        """
+        done = Future[None]()
         with guarded("detach from the socket"):
-            if self._socket is None or self._has_ended:
-                return
-            self._has_ended = True
-            self._stop_timers()
-            self._health.facts()
+            self._on_own_loop(self._detach, done)
+        return done
+
+    def _detach(self, done: "Future[None]") -> None:
+        with guarded("detach from the socket"):
+            if not self._has_ended:
+                self._leave()
+                self._emit(self._observer.flush(read_clocks()))
+        done.set_result(None)
+
+    def abandon(self) -> None:
+        """Leave the socket without a word, in a forked process: it is the parent's, and so are its frames."""
+        with guarded("abandon the socket of another process"):
+            self._loop = None  # What runs is the parent's, too.
+            if not self._has_ended:
+                self._leave()
+
+    def _leave(self) -> None:
+        self._has_ended = True
+        self._stop_timers()
+        self._health.facts()
+        if self._socket is not None:
             release(self._socket)
-            self._let_go()
-            self._emit(self._observer.flush(read_clocks()))
+        self._let_go()
 
     def _let_go(self) -> None:
-        # Whatever of ours holds the socket would make a loop with it, and a socket with its buffers is a third
-        # of a megabyte that waits for the garbage collector then.
-        socket, self._socket = self._socket, None
-        for name, function in self._laid.items():
-            # What somebody laid over ours stays.
-            if vars(socket).get(name) is function:
-                delattr(socket, name)
-        self._laid.clear()
-        waiter: Any = getattr(socket, "connection_lost_waiter", None)
-        if asyncio.isfuture(waiter):
-            waiter.remove_done_callback(self._lost)
+        # Whatever of ours holds the socket makes a ring with it, and then a socket with its buffers, a third
+        # of a megabyte, has to wait for the garbage collector.
+        with guarded("let go of the socket"):
+            socket, self._socket = self._socket, None
+            for name, function in self._laid.items():
+                # What somebody laid over ours stays.
+                if socket.__dict__.get(name) is function:
+                    delattr(socket, name)
+            self._laid.clear()
+            waiter: Any = getattr(socket, "connection_lost_waiter", None)
+            if asyncio.isfuture(waiter):
+                waiter.remove_done_callback(self._lost)
 
     def _watch_for_loss(self, socket: Any) -> None:
         # Sockets are left open and never asked again: then the library alone knows of the end.
@@ -162,11 +187,17 @@ class Tap:
     def tell(self, note: Note) -> None:
         """Have a note observed, on the connection's own loop if that still runs."""
         with guarded("take a note"):
-            loop = self._loop
-            if loop is None or loop.is_closed() or not loop.is_running() or _is_running(loop):
-                self._observe(note)
-            else:
-                loop.call_soon_threadsafe(self._observe, note)
+            self._on_own_loop(self._observe, note)
+
+    def _on_own_loop(self, function: Callable[..., None], argument: object) -> None:
+        loop = self._loop
+        if loop is None or not loop.is_running() or _is_running(loop):
+            function(argument)
+            return
+        try:
+            loop.call_soon_threadsafe(function, argument)
+        except RuntimeError:  # Closed just now.
+            function(argument)
 
     def _observe(self, note: Note) -> None:
         with guarded("observe a note"):
@@ -254,7 +285,11 @@ class Tap:
     def _emit(self, facts: list[Fact]) -> None:
         if facts:
             self._sink.emit(self._observer.identity, facts)
-        if self._timer is None and self._loop is not None and self._observer.has_pending_frames:
+        if self._timer is None and not self._has_ended and self._observer.has_pending_frames:
+            self._start_timer()
+
+    def _start_timer(self) -> None:
+        if self._loop is not None and not self._loop.is_closed():
             self._timer = self._loop.call_later(self._flush_interval_s, self._flush)
 
     def _flush(self) -> None:

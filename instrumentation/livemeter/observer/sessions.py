@@ -55,6 +55,10 @@ class SessionDirectory:
         self._sessions: OrderedDict[str, SessionState] = OrderedDict()
         self._by_handle: OrderedDict[str, SessionState] = OrderedDict()
 
+    def renew_lock(self) -> None:
+        """Go on in a forked process, without the thread that may have held the lock. What is known stays."""
+        self._lock = threading.Lock()
+
     def session(self, session_id: str) -> SessionState:
         """Return the session of that id, a new one if need be."""
         with self._lock:

@@ -2,7 +2,7 @@
 -- status: active (an event within two minutes), ended (the last close was in order), failed (it was
 -- not), lost (no close was seen and nothing came for two minutes).
 -- It reads alike with and without join_use_nulls, because a read-only reader's setting wins over a view's.
--- requires: live_connections, live_turns, live_costs, live_tool_calls
+-- requires: live_connections, live_costs, live_tool_calls, live_usage, session_links
 CREATE OR REPLACE VIEW live_sessions AS
 WITH connections AS
 (
@@ -18,6 +18,11 @@ WITH connections AS
         count() AS connections,
         countIf(resumed) AS resumes,
         countIf(go_away_at IS NOT NULL) AS go_aways,
+        argMax(framework_name, opened_at) AS framework_name,
+        argMax(framework_version, opened_at) AS framework_version,
+        arrayMap(entered -> entered.2, arraySort(groupUniqArrayArray(app_phases))) AS phases,
+        -- Only what was told has a time.
+        argMax(tuple(outcome, outcome_detail), coalesce(outcome_at, toDateTime64(0, 3))) AS last_outcome,
         -- A tuple of its own keeps a NULL of the last connection, where argMax alone would skip it.
         argMax(
             tuple(close_code, close_reason, diagnosis, closed_by, ended_well, closed_at, http_status), opened_at
@@ -41,7 +46,21 @@ turns AS
         sum(model_speech_ms) / 1000 AS model_speech_s,
         countIf(has_output) AS turns_with_output,
         countIf(has_output AND has_usage) AS turns_covered
-    FROM live_turns
+    FROM
+    (
+        -- As live_turns has it, without what the turns cost: that is added up below.
+        SELECT
+            livemeter_session(turns.session_id) AS session_id, interrupted, user_speech_ms, model_speech_ms, has_output,
+            coalesce(passes.frames, 0) > 0 AS has_usage
+        FROM (SELECT * FROM turns FINAL) AS turns
+        LEFT JOIN
+        (
+            SELECT connection_id, turn, count() AS frames
+            FROM usage FINAL
+            WHERE billable AND pass > 0
+            GROUP BY connection_id, turn
+        ) AS passes ON passes.connection_id = turns.connection_id AND passes.turn = turns.turn
+    )
     GROUP BY session_id
 ),
 costs AS
@@ -65,6 +84,26 @@ tools AS
     WHERE called_at IS NOT NULL
     GROUP BY session_id
 ),
+last_prompts AS
+(
+    -- The last prompt of connections that another process went on from: it could not know it.
+    SELECT links.connection_id AS connection_id, any(prompts.prompt) AS prompt
+    FROM session_links AS links
+    INNER JOIN
+    (
+        SELECT connection_id, argMax(prompt, (ts, seq)) AS prompt
+        FROM
+        (
+            SELECT usage.connection_id AS connection_id, emitter_id, seq, max(usage.ts) AS ts, sum(quantity) AS prompt
+            FROM usage FINAL
+            WHERE billable AND kind IN ('prompt', 'cached')
+                AND usage.connection_id IN (SELECT parent_id FROM session_links)
+            GROUP BY connection_id, emitter_id, seq
+        )
+        GROUP BY connection_id
+    ) AS prompts ON prompts.connection_id = links.parent_id
+    GROUP BY connection_id
+),
 resumes AS
 (
     -- The first prompt after each resume against the last one before it. Compression may shrink one.
@@ -73,13 +112,16 @@ resumes AS
     (
         SELECT
             usage.session_id AS session_id, usage.connection_id AS connection_id, seq,
-            sum(quantity) AS prompt, any(assumeNotNull(previous_prompt)) AS previous,
+            sum(quantity) AS prompt,
+            any(coalesce(usage.previous_prompt, nullIf(last_prompts.prompt, 0))) AS previous,
             any(coalesce(compression, false)) AS compressed
         FROM live_usage AS usage
         LEFT JOIN live_connections AS connections ON connections.connection_id = usage.connection_id
-        WHERE first_after_resume AND previous_prompt IS NOT NULL AND kind IN ('prompt', 'cached')
+        LEFT JOIN last_prompts ON lower(hex(last_prompts.connection_id)) = usage.connection_id
+        WHERE first_after_resume AND kind IN ('prompt', 'cached')
         GROUP BY session_id, connection_id, seq
     )
+    WHERE previous IS NOT NULL
     GROUP BY session_id
 )
 SELECT
@@ -100,9 +142,13 @@ SELECT
     last_close.4 AS closed_by,
     last_close.7 AS http_status,
     last_close.3 AS diagnosis,
+    last_outcome.1 AS outcome,
+    last_outcome.2 AS outcome_detail,
+    phases AS app_phases,
+    framework_name, framework_version,
     -- Where the model made output and no usage frame ever came, tokens and cost are not known: NULL, not 0.
     -- A session that used nothing costs nothing; one whose model has no price is NULL again.
-    turns_with_output > 0 AND turns_covered = 0 AS is_unseen,
+    coalesce(turns_with_output > 0 AND turns_covered = 0, false) AS is_unseen,
     coalesce(costs.session_id, '') = '' AS is_unused,
     if(is_unseen, NULL, coalesce(costs.input_tokens, 0)) AS input_tokens,
     if(is_unseen, NULL, coalesce(costs.output_tokens, 0)) AS output_tokens,

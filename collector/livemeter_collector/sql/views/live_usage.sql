@@ -1,9 +1,11 @@
 -- Tokens as the server reported them: a row per usage frame x kind x modality; repeats are not billable.
+-- The first pass after a process took a session over from another is fresh: that process did not know what
+-- the context held.
 CREATE OR REPLACE VIEW live_usage AS
 SELECT
     ts,
-    session_id,
-    lower(hex(connection_id)) AS connection_id,
+    livemeter_session(usage.session_id) AS session_id,
+    lower(hex(usage.connection_id)) AS connection_id,
     seq,
     turn,
     pass,
