@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.poolmanager import PoolKey
 
 from livemeter.emit.link import SignalLink
 
@@ -25,6 +26,19 @@ _GENERAL_HEADERS = (
 )
 
 
+class _Adapter(HTTPAdapter):
+    """Connections without a thread beside them.
+
+    urllib3-future, which takes urllib3's place where it is installed, starts one with a pool's first
+    connection. That may be in the end of the process, when from Python 3.12 on no thread can be started.
+    """
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        if hasattr(PoolKey, "key_background_watch_delay"):
+            options["background_watch_delay"] = None
+        super().init_poolmanager(*args, **options)
+
+
 class CollectorSession(requests.Session):
     """The session of one signal. The exporters of OpenTelemetry take it as theirs."""
 
@@ -33,6 +47,7 @@ class CollectorSession(requests.Session):
         self._link = link
         self._unwanted_headers = unwanted_headers
         self._inherited: list[object] = []
+        self._connect_anew()
         # Proxies and netrc are for the world outside.
         self.trust_env = not is_loopback(urlsplit(url).hostname or "")
         renew = weakref.WeakMethod(self._renew_connections)
@@ -59,8 +74,11 @@ class CollectorSession(requests.Session):
     def _renew_connections(self) -> None:
         # The old pools are kept, not closed: their locks may be held by threads that exist no more.
         self._inherited += self.adapters.values()
-        self.mount("https://", HTTPAdapter())
-        self.mount("http://", HTTPAdapter())
+        self._connect_anew()
+
+    def _connect_anew(self) -> None:
+        self.mount("https://", _Adapter())
+        self.mount("http://", _Adapter())
 
 
 def is_loopback(host: str) -> bool:
