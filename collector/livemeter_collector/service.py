@@ -23,6 +23,7 @@ from livemeter_collector.store.contract import Store
 from livemeter_collector.store.lock import announce, withdraw
 from livemeter_collector.store.migrate import migrate
 from livemeter_collector.store.open import open_embedded, open_server
+from livemeter_collector.store.sessions import keep_joined
 
 _GRPC_OPTION = "--otlp-grpc-port"
 # Together at most ten seconds from the order to stop to the end.
@@ -119,7 +120,8 @@ class Service:
             addresses = await servers.start(self._settings)
             with self._announced(addresses):
                 ready(addresses)
-                await _first(until.wait(), writer.failure(), servers.failure(), keep_priced(store))
+                upkeep = keep_priced(store), keep_joined(store)
+                await _first(until.wait(), writer.failure(), servers.failure(), *upkeep)
         finally:
             # Requests in flight are answered while the writer still works; then it stores what is left.
             await servers.stop()

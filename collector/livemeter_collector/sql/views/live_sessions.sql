@@ -2,7 +2,7 @@
 -- status: active (an event within two minutes), ended (the last close was in order), failed (it was
 -- not), lost (no close was seen and nothing came for two minutes).
 -- It reads alike with and without join_use_nulls, because a read-only reader's setting wins over a view's.
--- requires: live_connections, live_costs, live_tool_calls, live_usage, session_links
+-- requires: live_connections, live_costs, live_tool_calls
 CREATE OR REPLACE VIEW live_sessions AS
 WITH connections AS
 (
@@ -84,24 +84,32 @@ tools AS
     WHERE called_at IS NOT NULL
     GROUP BY session_id
 ),
+first_prompts AS
+(
+    -- Those that follow a resume; what a process took over from another, only the other knows the prompt before.
+    SELECT
+        connection_id, seq,
+        livemeter_session(any(usage.session_id)) AS session_id,
+        sum(quantity) AS prompt,
+        any(previous_prompt) AS previous,
+        if(previous IS NULL, dictGetOrDefault('livemeter.session_root', 'parent_id', lower(hex(connection_id)), ''), '') AS parent_id
+    FROM usage FINAL
+    WHERE first_after_resume AND kind IN ('prompt', 'cached')
+    GROUP BY connection_id, seq
+),
 last_prompts AS
 (
-    -- The last prompt of connections that another process went on from: it could not know it.
-    SELECT links.connection_id AS connection_id, any(prompts.prompt) AS prompt
-    FROM session_links AS links
-    INNER JOIN
+    SELECT lower(hex(connection_id)) AS parent_id, argMax(prompt, (ts, seq)) AS prompt
+    FROM
     (
-        SELECT connection_id, argMax(prompt, (ts, seq)) AS prompt
-        FROM
+        SELECT connection_id, seq, max(usage.ts) AS ts, sum(quantity) AS prompt
+        FROM usage FINAL
+        WHERE billable AND kind IN ('prompt', 'cached') AND connection_id IN
         (
-            SELECT usage.connection_id AS connection_id, emitter_id, seq, max(usage.ts) AS ts, sum(quantity) AS prompt
-            FROM usage FINAL
-            WHERE billable AND kind IN ('prompt', 'cached')
-                AND usage.connection_id IN (SELECT parent_id FROM session_links)
-            GROUP BY connection_id, emitter_id, seq
+            SELECT toFixedString(unhex(parent_id), 16) FROM first_prompts WHERE parent_id != ''
         )
-        GROUP BY connection_id
-    ) AS prompts ON prompts.connection_id = links.parent_id
+        GROUP BY connection_id, emitter_id, seq
+    )
     GROUP BY connection_id
 ),
 resumes AS
@@ -111,15 +119,14 @@ resumes AS
     FROM
     (
         SELECT
-            usage.session_id AS session_id, usage.connection_id AS connection_id, seq,
-            sum(quantity) AS prompt,
-            any(coalesce(usage.previous_prompt, nullIf(last_prompts.prompt, 0))) AS previous,
-            any(coalesce(compression, false)) AS compressed
-        FROM live_usage AS usage
-        LEFT JOIN live_connections AS connections ON connections.connection_id = usage.connection_id
-        LEFT JOIN last_prompts ON lower(hex(last_prompts.connection_id)) = usage.connection_id
-        WHERE first_after_resume AND kind IN ('prompt', 'cached')
-        GROUP BY session_id, connection_id, seq
+            first_prompts.session_id AS session_id,
+            first_prompts.prompt AS prompt,
+            coalesce(first_prompts.previous, nullIf(last_prompts.prompt, 0)) AS previous,
+            coalesce(connections.compression, false) AS compressed
+        FROM first_prompts
+        LEFT JOIN last_prompts ON last_prompts.parent_id = first_prompts.parent_id
+        LEFT JOIN (SELECT connection_id, compression FROM livemeter.connections FINAL) AS connections
+            ON connections.connection_id = first_prompts.connection_id
     )
     WHERE previous IS NOT NULL
     GROUP BY session_id
