@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-genai test-frameworks check format lint types contracts dashboards bench picture lock clean
+.PHONY: help install demo test test-genai test-frameworks soak check format lint types contracts dashboards bench picture lock clean
 
 help:  ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,10 @@ test-genai: $(STAMPS_GENAI)  ## the hooks on older google-genai with websockets 
 	  -p no:cacheprovider tests/hooks --ignore tests/hooks/test_instrumentor.py || exit 1; done
 	PYTHONPATH=$(CURDIR)/instrumentation $(VENV_GENAI)/2.34/bin/python -m pytest -q -p no:cacheprovider \
 	  tests/testing/test_real_client.py
+
+soak: $(STAMP)  ## what takes long: ten thousand sessions, and properties on new examples
+	$(BIN)/python -m pytest -q -s tests/soak/soak_sessions.py
+	LIVEMETER_HYPOTHESIS=soak $(BIN)/python -m pytest -q --timeout 3600 tests/observer tests/app/test_transparency.py
 
 format: $(STAMP)  ## rewrite the code in the house style
 	$(BIN)/ruff format .
