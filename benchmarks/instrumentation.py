@@ -136,7 +136,9 @@ def serve(case: str, frames: int, *, paced: bool) -> int:
 
 
 class Sink(BaseHTTPRequestHandler):
-    """Takes telemetry and forgets it."""
+    """Takes telemetry and forgets it. Keeps connections, as collectors do."""
+
+    protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:  # noqa: D102 - http.server calls it so
         self.rfile.read(int(self.headers["content-length"]))

@@ -170,7 +170,7 @@ def test_an_environment_without_a_name_takes_any_recent_event_for_the_applicatio
 
 def test_what_is_lost_at_a_kill_follows_the_intervals() -> None:
     slow = replace(with_environment(LIVEMETER_EXPORT_INTERVAL_MS="1500"), asked=UNKNOWN.asked)
-    assert "up to 0.7 s of telemetry" in advise(with_arrivals())[-1].says
+    assert "up to 0.9 s of telemetry" in advise(with_arrivals())[-1].says
     assert "up to 2 s of telemetry" in advise(slow)[-1].says
 
 

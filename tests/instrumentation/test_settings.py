@@ -13,7 +13,7 @@ CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 def test_defaults_are_a_collector_on_this_machine_and_the_documented_intervals() -> None:
     settings = Settings.from_environment({})
     assert settings.otlp_url("logs") == "http://127.0.0.1:4318/v1/logs"
-    assert (settings.frames_interval_ms, settings.export_interval_ms) == (500, 200)
+    assert (settings.frames_interval_ms, settings.export_interval_ms) == (500, 400)
     assert (settings.metric_interval_ms, settings.shutdown_timeout_ms) == (10_000, 2000)
     assert settings.enabled
     assert settings.hash_user_ids

@@ -18,6 +18,7 @@ from livemeter.hooks.health import ConnectionHealth
 from livemeter.observer.clock import Instant
 from livemeter.observer.connection import Close, ConnectionObserver, send_failed
 from livemeter.observer.facts import Fact, Identity
+from livemeter.observer.lane import MAX_WAITING
 from livemeter.vocabulary import Direction
 
 Note = Callable[[ConnectionObserver, Instant], list[Fact]]
@@ -31,6 +32,8 @@ MAX_LOOKS = 600
 """As often an application that reads on, after its connection was lost, is given another such while."""
 
 _FRAME_TYPES = (str, bytes)
+_NO_FACTS: list[Fact] = []
+_NOT_GIVEN: Any = object()
 
 
 def read_clocks() -> Instant:
@@ -203,21 +206,28 @@ class Tap:
         with guarded("observe a note"):
             self._emit(note(self._observer, read_clocks()))
 
-    # The two wrappers run for every frame, so they are written out: the guard as a bare ``try``, and audio
-    # that is like the audio before it (nearly every frame) taken by the observer's short way.
+    # The two wrappers run for every frame, so they are written out: the guard as a bare ``try``, the
+    # arguments as google-genai gives them, and audio that begins like the audio before it (nearly every
+    # frame) put aside for the observer as ``Lane.take`` would.
 
     def _observed_recv(self, recv: Callable[..., Any]) -> Callable[..., Any]:
-        take = self._observer.take_received
+        lane, waiting = self._observer.lanes.received, self._observer.lanes.waiting
 
-        async def observed_recv(*args: Any, **kwargs: Any) -> Any:
+        async def observed_recv(decode: Any = _NOT_GIVEN) -> Any:
             try:
-                message = await recv(*args, **kwargs)
+                message = await (recv() if decode is _NOT_GIVEN else recv(decode=decode))
             except Exception as error:
                 with guarded("record a close"):
                     self._failed(error)
                 raise
             try:
-                if not take(message, monotonic_ns()):
+                if (
+                    type(message) is lane.kind
+                    and message.startswith(lane.head)
+                    and len(waiting) < MAX_WAITING
+                ):
+                    waiting.append((monotonic_ns(), lane.likeness, message))
+                else:
                     self._received(message)
             except Exception as error:  # noqa: BLE001 - reported as the guard does
                 report("observe a received frame", error)
@@ -228,17 +238,23 @@ class Tap:
     def _observed_send(self, send: Callable[..., Any]) -> Callable[..., Any]:
         # The machine sees a frame before it is sent, so that an answer can never overtake its request;
         # what it says is held back until the socket took the frame.
-        take = self._observer.take_sent
+        lane, waiting = self._observer.lanes.sent, self._observer.lanes.waiting
 
         async def observed_send(message: Any, *args: Any, **kwargs: Any) -> Any:
-            facts: list[Fact] = []
+            facts = _NO_FACTS
             try:
-                if not take(message, monotonic_ns()) and isinstance(message, _FRAME_TYPES):
+                if (
+                    type(message) is lane.kind
+                    and message.startswith(lane.head)
+                    and len(waiting) < MAX_WAITING
+                ):
+                    waiting.append((monotonic_ns(), lane.likeness, message))
+                elif isinstance(message, _FRAME_TYPES):
                     facts = self._observer.frame(Direction.SENT, message, read_clocks())
             except Exception as error:  # noqa: BLE001 - reported as the guard does
                 report("observe a sent frame", error)
             try:
-                result = await send(message, *args, **kwargs)
+                result = await (send(message, *args, **kwargs) if args or kwargs else send(message))
             except BaseException as error:
                 with guarded("record a failed send"):
                     self._not_sent(facts, error)

@@ -33,7 +33,7 @@ from livemeter.observer.facts import (
     ToolsExpected,
 )
 from livemeter.observer.frames import Frame, read_frame
-from livemeter.observer.lane import Lanes
+from livemeter.observer.lane import Lanes, Run
 from livemeter.observer.membership import Membership
 from livemeter.observer.passes import PassTracker
 from livemeter.observer.payload import duration_ms, find, get, text
@@ -83,8 +83,8 @@ class ConnectionObserver:
         self._setup = Setup()
         self._batch = FrameBatch(frames_interval_ms)
         self._capture_content = capture_content
-        self._lanes = Lanes()
-        self.take_sent, self.take_received = self._lanes.take_sent, self._lanes.take_received
+        self.lanes = Lanes()
+        self.take_sent, self.take_received = self.lanes.sent.take, self.lanes.received.take
         self._has_setup = False
         self._closed = False
         self._last_sent: Instant | None = None
@@ -106,7 +106,7 @@ class ConnectionObserver:
     @property
     def has_pending_frames(self) -> bool:
         """Whether ``flush`` would return something."""
-        return len(self._batch) > 0 or len(self._lanes) > 0
+        return len(self._batch) > 0 or len(self.lanes.waiting) > 0
 
     def opened(self) -> None:
         """Take note that the WebSocket handshake succeeded."""
@@ -122,8 +122,10 @@ class ConnectionObserver:
         """Observe one message and return the facts that it made known, in order."""
         if self._closed:
             return []
-        self._lanes.put_aside(direction, raw, now.monotonic_ns)
+        is_like_audio = self.lanes.of(direction).put_aside(raw, now.monotonic_ns)
         facts = self._settle(now)
+        if not is_like_audio:
+            facts += self._observe(direction, raw, now)
         if self._batch.is_due(now.monotonic_ns):
             facts.append(self._batch.take(now.wall_ns))
         return facts
@@ -131,7 +133,7 @@ class ConnectionObserver:
     def flush(self, now: Instant) -> list[Fact]:
         """Return the frames that wait. The next one of each direction goes the long way."""
         facts = self._settle(now)
-        self._lanes.open(sent=False, received=False)
+        self.lanes.open(sent=False, received=False)
         return [*facts, self._batch.take(now.wall_ns)] if len(self._batch) else facts
 
     def identify(self, identity: Identity) -> list[Fact]:
@@ -168,25 +170,22 @@ class ConnectionObserver:
         return facts
 
     def _settle(self, now: Instant) -> list[Fact]:
-        """Observe what the lanes put aside: audio as one run, what only looked like it the long way."""
+        """Observe what the lanes put aside: audio as one run, what only began like it the long way."""
         facts: list[Fact] = []
         ahead_ns = now.wall_ns - now.monotonic_ns
-        waiting, done = self._lanes.take_waiting(), 0
-        while done < len(waiting):
-            codes: list[int] = []
-            times: list[int] = []
-            done = self._lanes.count(waiting, done, codes, times)
-            self._heard_audio(codes, times, ahead_ns)
-            if done < len(waiting):
-                monotonic_ns, lane, raw = waiting[done]
-                facts += self._observe(lane.direction, raw, Instant(monotonic_ns, monotonic_ns + ahead_ns))
-                done += 1
+        waiting = self.lanes.take_waiting()
+        while waiting:
+            run = self.lanes.run(waiting, ahead_ns)
+            if run is not None:
+                self._heard_audio(run, waiting[0][0])
+                del waiting[: len(run.rows)]
+            else:
+                monotonic_ns, likeness, raw = waiting.pop(0)
+                at = Instant(monotonic_ns, monotonic_ns + ahead_ns)
+                facts += self._observe(likeness.frame.direction, raw, at)
         return facts
 
-    def _heard_audio(self, codes: list[int], times: list[int], ahead_ns: int) -> None:
-        if not codes:
-            return
-        run = self._lanes.run(codes, times, ahead_ns)
+    def _heard_audio(self, run: Run, monotonic_ns: int) -> None:
         if run.sent is not None:
             self._last_sent = run.sent.last
             self._passes.heard(run.sent.audio_ms)
@@ -195,7 +194,7 @@ class ConnectionObserver:
             self._last_received = run.received.last
             self._passes.generated(run.received.audio_ms)
             self._turns.spoke(run.received.audio_ms, run.received.last)
-        self._batch.add_run(run, self._turns.number, times[0])
+        self._batch.add_run(run, self._turns.number, monotonic_ns)
 
     def _observe(self, direction: Direction, raw: str | bytes, now: Instant) -> list[Fact]:
         """Observe one message the long way."""
@@ -203,10 +202,10 @@ class ConnectionObserver:
         self.opened()
         facts = self._sent(frame, now) if direction is Direction.SENT else self._received(frame, now)
         if frame.contents in _AUDIO_ALONE:
-            self._lanes.teach(frame, raw)
+            self.lanes.of(direction).teach(frame, raw)
         # As long as the turn stands as it does now, audio changes nothing but sums and last times.
         active = self.phase is Phase.ACTIVE
-        self._lanes.open(sent=active and self._turns.is_open, received=active and self._turns.is_speaking)
+        self.lanes.open(sent=active and self._turns.is_open, received=active and self._turns.is_speaking)
         return facts
 
     # What the application sent.
