@@ -117,6 +117,15 @@ async def test_thirty_thousand_scripted_sessions_leave_what_the_registries_hold(
 
 
 FORKS = """
+# OpenSSL's own locks do not survive a fork: no client is made, and with it no SSL context, while one happens.
+making = threading.Lock()
+os.register_at_fork(before=making.acquire, after_in_parent=making.release, after_in_child=making.release)
+make_client = Client.__init__
+def make(*arguments, **options):
+    with making:
+        make_client(*arguments, **options)
+Client.__init__ = make
+
 async def talk_on(stop):
     while not stop.is_set():
         await talk()
