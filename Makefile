@@ -84,8 +84,9 @@ check: lint types contracts test  ## the whole gate
 dashboards: $(STAMP)  ## the Grafana boards' JSON, made anew
 	$(BIN)/python -m livemeter_dashboards.generate
 
-bench: $(STAMP)  ## what observing costs google-genai's own client, as ratios
+bench: $(STAMP)  ## what observing costs google-genai's client, and taking telemetry the collector, as ratios
 	$(BIN)/python benchmarks/instrumentation.py
+	$(BIN)/python benchmarks/collector.py
 
 picture: $(STAMP)  ## the README's picture of the demo, made anew
 	$(BIN)/livemeter demo --svg docs/demo.svg >/dev/null

@@ -8,22 +8,31 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Coroutine, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from livemeter_collector.ingest.replay import replay_older
 from livemeter_collector.ingest.writer import Writer
+from livemeter_collector.journal.dead_letters import DeadLetters
+from livemeter_collector.journal.journal import Journal
+from livemeter_collector.journal.journal import Limits as JournalLimits
+from livemeter_collector.journal.state import UnreadableStateError
 from livemeter_collector.listen import HttpServer, address_of, bind, in_use, port_of
 from livemeter_collector.prices.load import load_prices
 from livemeter_collector.prices.refresh import keep_priced
 from livemeter_collector.query.gateway import create_sql_app
 from livemeter_collector.receive.grpc import create_otlp_server
 from livemeter_collector.receive.http import create_otlp_app
-from livemeter_collector.store.contract import Store
-from livemeter_collector.store.lock import announce, withdraw
-from livemeter_collector.store.migrate import migrate
+from livemeter_collector.store.contract import Store, StoreError
+from livemeter_collector.store.lock import DirectoryLock, announce, withdraw
+from livemeter_collector.store.migrate import migrate, read_schema
 from livemeter_collector.store.open import open_embedded, open_server
 from livemeter_collector.store.sessions import keep_joined
+
+JOURNAL_DIRECTORY = "journal"
+DEAD_LETTERS_DIRECTORY = "dead-letters"
+"""Within the data directory."""
 
 _GRPC_OPTION = "--otlp-grpc-port"
 # Together at most ten seconds from the order to stop to the end.
@@ -37,12 +46,13 @@ class Settings:
     """Where the data is and where the service listens; port 0 means any free port."""
 
     data_dir: Path = Path("livemeter-data")
-    """The embedded engine's directory; not used when there is a ``clickhouse_url``."""
+    """The journal, the dead letters and, unless there is a ``clickhouse_url``, the embedded engine."""
     clickhouse_url: str | None = None
     host: str = "127.0.0.1"
     otlp_grpc_port: int = 4317
     otlp_http_port: int = 4318
     sql_port: int = 8123
+    journal: JournalLimits = field(default_factory=JournalLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +72,12 @@ def open_store(settings: Settings) -> Store:
     """
     url = settings.clickhouse_url
     store = open_embedded(settings.data_dir) if url is None else open_server(url)
+    schema = read_schema()
     with contextlib.ExitStack() as on_failure:
         on_failure.callback(store.close)
-        migrate(store)
+        with _opened_journal(settings) as journal:
+            replay_older(store, journal, _dead_letters(settings), schema.number)
+        migrate(store, schema)
         load_prices(store)
         on_failure.pop_all()
     return store
@@ -98,9 +111,11 @@ class Service:
                     (self._settings.sql_port, "--sql-port"),
                 )
             )
+            listeners.enter_context(_held(self._settings))
             store = await asyncio.to_thread(self._open_store, self._settings)
             try:
-                stored = await self._serve(store, otlp, sql, until, ready)
+                with _opened_journal(self._settings) as journal:
+                    stored = await self._serve(store, journal, otlp, sql, until, ready)
             finally:
                 closed = await _within(_CLOSE_S, asyncio.to_thread(store.close))
             return stored and closed
@@ -108,12 +123,13 @@ class Service:
     async def _serve(
         self,
         store: Store,
+        journal: Journal,
         otlp: socket.socket,
         sql: socket.socket,
         until: asyncio.Event,
         ready: Callable[[Addresses], None],
     ) -> bool:
-        writer = Writer(store)
+        writer = Writer(store, journal, _dead_letters(self._settings))
         writer.start()
         servers = _Servers(store, writer, otlp, sql)
         try:
@@ -123,9 +139,10 @@ class Service:
                 upkeep = keep_priced(store), keep_joined(store)
                 await _first(until.wait(), writer.failure(), servers.failure(), *upkeep)
         finally:
-            # Requests in flight are answered while the writer still works; then it stores what is left.
+            # Requests in flight are answered while the writer still works; then it stores what is left, and
+            # what there is no time for stays in the journal.
             await servers.stop()
-            drained = await writer.stop(drain=True, timeout_s=_DRAIN_S)
+            drained = await writer.stop(timeout_s=_DRAIN_S)
         return drained
 
     @contextlib.contextmanager
@@ -178,6 +195,35 @@ class _Servers:
             server.should_exit = True
         # What a server failed of was raised by ``failure``; here all of them have to end.
         await asyncio.gather(self._grpc.stop(_REQUESTS_S), *self._tasks, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def _held(settings: Settings) -> Generator[None, None, None]:
+    """Hold the data directory where the embedded store does not."""
+    if settings.clickhouse_url is None:
+        yield
+        return
+    lock = DirectoryLock(settings.data_dir)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _opened_journal(settings: Settings) -> Generator[Journal, None, None]:
+    try:
+        journal = Journal(settings.data_dir / JOURNAL_DIRECTORY, read_schema().number, settings.journal)
+    except (OSError, UnreadableStateError) as error:
+        raise StoreError(f"the journal in {settings.data_dir} cannot be opened: {error}") from error
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+def _dead_letters(settings: Settings) -> DeadLetters:
+    return DeadLetters(settings.data_dir / DEAD_LETTERS_DIRECTORY)
 
 
 def _check_free(host: str, port: int) -> None:

@@ -42,7 +42,7 @@ class MemoryStore:
         self.closed = False
         self._lock = threading.Lock()
 
-    def insert_otlp(self, signal: Signal, body: bytes, token: str) -> None:
+    def insert_otlp(self, signal: Signal, body: bytes, token: str, origin: str = "") -> None:
         self.calls += 1
         self.gate.wait(timeout=30)
         with self._lock:

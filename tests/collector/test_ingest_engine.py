@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import tempfile
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -11,8 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from livemeter_collector.ingest.lane import Limits
-from livemeter_collector.ingest.request import MalformedError, Request
+from livemeter_collector.ingest.request import Request
 from livemeter_collector.ingest.writer import Writer
+from livemeter_collector.journal.dead_letters import DeadLetter, DeadLetters
+from livemeter_collector.journal.journal import Journal
+from livemeter_collector.journal.journal import Limits as JournalLimits
 from livemeter_collector.receive.decode import PROTOBUF, decode
 from livemeter_collector.receive.schema import REQUESTS
 from livemeter_collector.store.contract import Signal, Store
@@ -27,17 +32,24 @@ TABLES = {
 }
 
 
-async def submit(
-    store: Store, *requests: Request, signal: Signal = Signal.LOGS
-) -> list[BaseException | None]:
-    """Submit requests together and return what became of each."""
-    writer = Writer(store, Limits(window_s=0.05))
+async def submit(store: Store, *requests: Request, signal: Signal = Signal.LOGS) -> list[DeadLetter]:
+    """Submit requests together, have all of them stored, and return what was set aside."""
+    with tempfile.TemporaryDirectory() as folder:
+        return await submit_in(Path(folder), store, *requests, signal=signal)
+
+
+async def submit_in(
+    folder: Path, store: Store, *requests: Request, signal: Signal = Signal.LOGS
+) -> list[DeadLetter]:
+    journal = Journal(folder / "journal", 1, JournalLimits(reserve_bytes=0))
+    letters = DeadLetters(folder / "letters")
+    writer = Writer(store, journal, letters, Limits(window_s=0.05))
     writer.start()
-    results = await asyncio.gather(
-        *(writer.submit(signal, request) for request in requests), return_exceptions=True
-    )
-    assert await writer.stop(drain=True, timeout_s=20)
-    return results
+    await asyncio.gather(*(writer.submit(signal, request) for request in requests))
+    assert await writer.stop(timeout_s=20)
+    assert not journal.held(signal)[0].requests
+    journal.close()
+    return [letters.get(envelope.id) for envelope in letters.list().letters]
 
 
 def rows_of(store: Store, signal: Signal, service: str) -> int:
@@ -64,7 +76,7 @@ async def test_nested_values_arrive_as_the_exporters_text(store: Store, unique: 
     pair.value.array_value.values.add().bool_value = True
     nested.attributes.add(key="list").value.array_value.values.add().double_value = 1e21
     request = decode(Signal.LOGS, PROTOBUF, "", message.SerializeToString())
-    assert await submit(store, request) == [None]
+    assert await submit(store, request) == []
     sql = "SELECT Body, LogAttributes FROM livemeter.logs WHERE ServiceName = {service:String} ORDER BY Body"
     assert store.query(sql, {"service": unique}).rows == (
         ("plain", {"nan": "NaN"}),
@@ -76,16 +88,17 @@ async def test_bytes_the_engine_cannot_read_do_not_take_their_neighbours_along(
     store: Store, unique: str
 ) -> None:
     good = [Request(logs_request([body], unique).SerializeToString(), 1) for body in "abc"]
-    results = await submit(store, good[0], good[1], Request(b"\xff" * 12, 1), good[2])
-    assert isinstance(results[2], MalformedError)
-    assert results[:2] + results[3:] == [None, None, None]
+    (letter,) = await submit(store, good[0], good[1], Request(b"\xff" * 12, 1), good[2])
+    assert letter.body == b"\xff" * 12
     assert bodies_of(store, unique) == ["a", "b", "c"]
 
 
-async def test_a_request_that_comes_again_by_itself_is_stored_once(store: Store, unique: str) -> None:
+async def test_a_request_that_comes_again_by_itself_is_stored_once(
+    store: Store, unique: str, tmp_path: Path
+) -> None:
     request = Request(logs_request(["once"], unique).SerializeToString(), 1)
-    assert await submit(store, request) == [None]
-    assert await submit(store, request) == [None]
+    assert await submit_in(tmp_path, store, request) == []
+    assert await submit_in(tmp_path, store, request) == []
     assert bodies_of(store, unique) == ["once"]
 
 
@@ -103,7 +116,7 @@ def test_the_engine_stores_whatever_decoding_lets_through(
         del resource.resource.attributes[:]
         resource.resource.attributes.add(key="service.name").value.string_value = service
     request = decode(signal, PROTOBUF, "", message.SerializeToString())
-    assert asyncio.run(submit(store, request, signal=signal)) == [None]
+    assert asyncio.run(submit(store, request, signal=signal)) == []
     assert rows_of(store, signal, service) == request.records
 
 

@@ -62,21 +62,21 @@ async def test_both_protocols_reach_the_store_at_the_reported_addresses(settings
         await asyncio.to_thread(
             send_log, lambda: HttpLogExporter(f"http://{addresses.otlp_http}/v1/logs"), "over HTTP"
         )
-        assert store.names == ["over gRPC", "over HTTP"]
+        await until(lambda: store.names == ["over gRPC", "over HTTP"])
     assert await service.task, "ended in order"
     assert store.closed
 
 
-async def test_a_request_in_flight_is_stored_and_answered_before_the_service_ends(settings: Settings) -> None:
+async def test_what_is_in_the_journal_is_stored_before_the_service_ends(settings: Settings) -> None:
     store = MemoryStore()
     store.gate.clear()
     async with running(settings, store) as service:
         endpoint = f"http://{service.reported[0].otlp_http}/v1/logs"
         sending = asyncio.create_task(asyncio.to_thread(send_log, lambda: HttpLogExporter(endpoint), "late"))
+        await sending
         await until(lambda: store.calls == 1)
         service.stop.set()
         assert not store.closed
-    await sending
     assert store.names == ["late"]
     assert store.calls == 1, "the sender had its answer and did not come again"
 

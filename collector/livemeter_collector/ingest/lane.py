@@ -1,222 +1,297 @@
-"""One signal's way into the store: requests that arrive together are inserted together, one insert at a time.
+"""One signal's way: into the journal with what arrives together, acknowledged, then stored by segments.
 
-Runs on the event loop; only the store's blocking call runs in a thread. Knows nothing of HTTP, gRPC or OTLP:
-bodies of the same signal may be concatenated, that is all.
+Runs on the event loop; what blocks, the journal's sync and the store's insert, runs in threads. Knows nothing
+of HTTP, gRPC or OTLP.
 
 The invariant everything rests on: a request is acknowledged only in ``_acknowledge``, which is only called
-after the store's ``insert_otlp`` returned for bytes that contain the request.
+after ``Journal.append`` returned for it.
 """
 
 import asyncio
-import hashlib
+import contextlib
 import logging
-from collections.abc import Iterable
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
-from livemeter_collector.ingest.counters import Counters, Tally
-from livemeter_collector.ingest.request import MalformedError, RefusedError, Request, RequestError, shorten
-from livemeter_collector.store.contract import PoisonError, Signal, Store, StoreError
+from livemeter_collector.ingest.counters import BOUNDS_S, Counters, InsertTimes, SignalState, Tally
+from livemeter_collector.ingest.feeder import Feeder
+from livemeter_collector.ingest.request import RefusedError, Request, RequestError, shorten
+from livemeter_collector.journal.journal import Journal, JournalFullError
+from livemeter_collector.journal.record import Entry, digest_of
+from livemeter_collector.journal.segment import Segment
+from livemeter_collector.journal.state import Amount
+from livemeter_collector.store.contract import Signal, StoreError
 
-Fate = Literal["accepted", "refused", "malformed", "inserted"]
+Fate = Literal["accepted", "repeated", "refused", "malformed", "stored", "set_aside"]
 """A field of ``Counters``."""
 
-_LONGEST_PAUSE_S = 1.0
+_T = TypeVar("_T")
+
+_LONGEST_PAUSE_S = 5.0
 _LOG = logging.getLogger("livemeter.collector")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a writer may hold and how long it may wait."""
+    """What a writer may hold in memory, and how it batches."""
 
-    window_s: float = 0.05
-    """How long the first request of a group waits for others to share its insert with."""
-    group_bytes: int = 16 * 1024 * 1024
-    """A group closes at this size; a single larger request is a group of its own."""
+    window_s: float = 0.25
+    """How long a segment takes requests before it is stored. An insert has a fixed cost of some 100 ms."""
+    segment_bytes: int = 16 * 1024 * 1024
+    """A segment is stored at this size at the latest; a single larger request is one of its own."""
     queue_bytes: int = 256 * 1024 * 1024
-    """Bound on all requests that wait or are being inserted; beyond it new ones are refused."""
-    retry_for_s: float = 3.0
-    """How long a failing insert is repeated. Exporters give a request up after 10 s, answer included."""
+    """Bound on all requests that wait for the journal; beyond it new ones are refused."""
     pause_s: float = 0.1
-    """Before the first repetition; every further pause is twice as long, up to a second."""
+    """Before an insert that failed is repeated; every further pause is twice as long, up to five seconds."""
 
 
 @dataclass(eq=False, slots=True)
 class Waiting:
     """A request whose sender is waiting for its fate."""
 
-    request: Request
-    answer: asyncio.Future[RequestError | None]
-    arrived_s: float
+    entry: Entry
+    answer: "asyncio.Future[RequestError | None]"
 
 
 class Lane:
-    """The queue of one signal and the loop that empties it."""
+    """The queue of one signal, and the two loops that empty it: into the journal, and out of it."""
 
-    def __init__(self, signal: Signal, store: Store, limits: Limits, threads: Executor) -> None:
+    def __init__(
+        self, signal: Signal, journal: Journal, feeder: Feeder, limits: Limits, threads: Executor
+    ) -> None:
         self._signal = signal
-        self._store = store
+        self._journal = journal
+        self._feeder = feeder
         self._limits = limits
         self._threads = threads
-        # A dict keeps order like a list and lets a sender that hangs up leave from the middle.
+        # Dicts keep order like a list and let a sender that hangs up leave from the middle.
         self._queue: dict[Waiting, None] = {}
+        self._writing: dict[Waiting, None] = {}
         self._queued_bytes = 0
-        self._inserting: list[Waiting] = []
+        self._by_digest: dict[bytes, Waiting] = {}
         self._changed = asyncio.Event()
-        self._closing = False
+        self._to_feed = asyncio.Event()
+        self._at_the_file = asyncio.Lock()
+        self._backlog: deque[Segment] = deque(journal.left[signal])
+        self._closed = asyncio.Event()
+        self._written = asyncio.Event()
         self._tallies: dict[Fate, Tally] = {}
-
-    @property
-    def counters(self) -> Counters:
-        """What was done with this signal's requests so far."""
-        return Counters(**self._tallies)
+        self._insert_counts = [0] * (len(BOUNDS_S) + 1)
+        self._insert_s = 0.0
+        self._failed_inserts = 0
+        self._trouble = ""
 
     @property
     def held_bytes(self) -> int:
-        """Bytes of all requests that wait or are being inserted."""
-        return self._queued_bytes + _size(self._inserting)
+        """Bytes of all requests that wait for the journal."""
+        return self._queued_bytes
 
-    async def put(self, request: Request) -> None:
-        """Queue a request and return when it is stored; see ``Writer.submit`` for the errors."""
-        loop = asyncio.get_running_loop()
-        waiting = Waiting(request, loop.create_future(), loop.time())
-        self._queue[waiting] = None
-        self._queued_bytes += len(request.body)
-        self._changed.set()
-        try:
-            error = await waiting.answer
-        finally:
-            # Still queued means that the sender went away: it was promised nothing and will send it again.
-            self._forget(waiting)
+    @property
+    def has_trouble(self) -> bool:
+        """Whether the store refuses what it is given."""
+        return bool(self._trouble)
+
+    def in_journal(self) -> tuple[Amount, int]:
+        """Return how much is accepted and not yet done with, and when the oldest of it came (Unix, ns)."""
+        return self._journal.held(self._signal)
+
+    def state(self) -> SignalState:
+        """Return what was done so far and what is left to do."""
+        held, oldest_ns = self.in_journal()
+        return SignalState(
+            Counters(**self._tallies),
+            Tally(held.requests, held.records, held.bytes),
+            max(0.0, (time.time_ns() - oldest_ns) / 1e9) if oldest_ns else 0.0,
+            InsertTimes(tuple(self._insert_counts), self._insert_s),
+            self._failed_inserts,
+            self._trouble,
+        )
+
+    async def put(self, request: Request, *, again: bool = False) -> None:
+        """Return when a request is in the journal, or had been there; see ``Writer.submit``."""
+        digest = digest_of(request.body)
+        if not again and self._journal.is_repeat(digest):
+            self.count("repeated", request.records, len(request.body))
+            return
+        twin = self._by_digest.get(digest)
+        if twin is not None:
+            # The same bytes are on their way already: both are told what becomes of them.
+            error = await asyncio.shield(twin.answer)
+            self.count("refused" if error else "repeated", request.records, len(request.body))
+        else:
+            error = await self._queued(request, digest)
         if error is not None:
             raise error
 
-    def close(self) -> None:
-        """Let ``run`` end once the queue is empty, without waiting for company any more."""
-        self._closing = True
+    async def _queued(self, request: Request, digest: bytes) -> RequestError | None:
+        entry = Entry(request.body, request.records, time.time_ns(), digest)
+        waiting = Waiting(entry, asyncio.get_running_loop().create_future())
+        self._queue[waiting] = None
+        self._by_digest[digest] = waiting
+        self._queued_bytes += len(request.body)
         self._changed.set()
+        # A sender that hangs up was promised nothing; what it sent is kept all the same, and it may send it
+        # again: it counts once.
+        return await asyncio.shield(waiting.answer)
 
-    def refuse_queued(self, reason: str) -> None:
-        """Turn away everything that is not being inserted yet."""
-        self._refuse(self._take(self._queued_bytes), reason)
+    def close(self) -> None:
+        """Let both loops end once everything that came is in the journal and was tried to be stored."""
+        self._closed.set()
+        self._changed.set()
+        self._to_feed.set()
 
-    def count(self, fate: Fate, records: int, size_bytes: int) -> None:
-        """Count one request's fate."""
-        self._tallies[fate] = self._tallies.get(fate, Tally()).plus(records, size_bytes)
+    def count(self, fate: Fate, records: int, size_bytes: int, requests: int = 1) -> None:
+        """Count the fate of a request, or of several."""
+        self._tallies[fate] = self._tallies.get(fate, Tally()).plus(records, size_bytes, requests)
 
-    async def run(self) -> None:
-        """Insert group after group until closed and empty."""
+    # Into the journal.
+
+    async def write(self) -> None:
+        """Write what arrives to the journal until closed and empty."""
         try:
             while await self._has_work():
-                await self._wait_for_company()
-                self._inserting = self._take(self._limits.group_bytes)
-                await self._store_group(self._inserting)
-                self._inserting = []
+                await self._write_group(self._take())
         finally:
             # Cancelled, or a bug: nobody is left waiting for an answer that cannot come.
-            self._refuse([*self._inserting, *self._take(self._queued_bytes)], "the collector is stopping")
+            self._refuse([*self._writing, *self._queue], "the collector is stopping")
+            self._written.set()
+            self._to_feed.set()
 
     async def _has_work(self) -> bool:
-        while not self._queue and not self._closing:
+        while not self._queue and not self._closed.is_set():
             self._changed.clear()
             await self._changed.wait()
         return bool(self._queue)
 
-    async def _wait_for_company(self) -> None:
-        loop = asyncio.get_running_loop()
-        until_s = next(iter(self._queue)).arrived_s + self._limits.window_s
-        while not self._closing and self._queued_bytes < self._limits.group_bytes and loop.time() < until_s:
-            self._changed.clear()
-            try:
-                async with asyncio.timeout_at(until_s):
-                    await self._changed.wait()
-            except TimeoutError:
-                return
-
-    def _take(self, up_to_bytes: int) -> list[Waiting]:
-        """Take requests off the queue in order of arrival, at least one if there is any."""
-        taken: list[Waiting] = []
+    def _take(self) -> list[Waiting]:
+        """Take requests off the queue in order of arrival, as many as a segment should hold."""
         size = 0
-        for waiting in self._queue:
-            size += len(waiting.request.body)
-            if taken and size > up_to_bytes:
+        for waiting in list(self._queue):
+            size += len(waiting.entry.body)
+            if self._writing and size > self._limits.segment_bytes:
                 break
-            taken.append(waiting)
-        for waiting in taken:
-            self._forget(waiting)
-        return taken
-
-    def _forget(self, waiting: Waiting) -> None:
-        if waiting in self._queue:
             del self._queue[waiting]
-            self._queued_bytes -= len(waiting.request.body)
+            self._writing[waiting] = None
+        return list(self._writing)
 
-    async def _store_group(self, group: list[Waiting]) -> None:
-        """Insert a group; halve it until a poisoned request stands alone and its neighbours are stored."""
-        if not group:
-            return
+    async def _write_group(self, group: list[Waiting]) -> None:
         try:
-            await self._insert([waiting.request.body for waiting in group])
-        except PoisonError as error:
-            if len(group) == 1:
-                self._reject(group[0], f"the store cannot read this request: {error}")
-                return
-            middle = len(group) // 2
-            await self._store_group(group[:middle])
-            await self._store_group(group[middle:])
-        except StoreError as error:
-            # Whoever waits behind this group has waited as long, and the store would not take theirs either.
-            behind = self._take(self._queued_bytes)
-            reason = shorten(str(error))
-            _LOG.warning("%s: %d requests refused: %s", self._signal, len(group) + len(behind), reason)
-            self._refuse([*group, *behind], f"the store is not available: {reason}")
+            async with self._at_the_file:
+                await self._in_thread(
+                    lambda: self._journal.append(self._signal, [waiting.entry for waiting in group])
+                )
+        except JournalFullError as error:
+            self._refuse(group, str(error))
         else:
             self._acknowledge(group)
-
-    async def _insert(self, bodies: list[bytes]) -> None:
-        """Insert the bodies as one; repeat the same bytes under the same token while the store is away."""
-        loop = asyncio.get_running_loop()
-        give_up_s = loop.time() + self._limits.retry_for_s
-        body = b"".join(bodies)
-        token = content_token(body)
-        pause_s = self._limits.pause_s
-        while True:
-            try:
-                await loop.run_in_executor(self._threads, self._store.insert_otlp, self._signal, body, token)
-            except PoisonError:
-                raise
-            except StoreError:
-                if self._closing or loop.time() + pause_s > give_up_s:
-                    raise
-            else:
-                return
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            self._to_feed.set()
 
     def _acknowledge(self, group: Iterable[Waiting]) -> None:
         for waiting in group:
-            self.count("inserted", waiting.request.records, len(waiting.request.body))
             self._answer(waiting, "accepted", None)
 
-    def _reject(self, waiting: Waiting, reason: str) -> None:
-        self._answer(waiting, "malformed", MalformedError(reason))
-
     def _refuse(self, group: Iterable[Waiting], reason: str) -> None:
-        for waiting in group:
+        for waiting in list(group):
             self._answer(waiting, "refused", RefusedError(reason))
 
     def _answer(self, waiting: Waiting, fate: Fate, error: RequestError | None) -> None:
-        # Done already means cancelled: the sender is gone.
+        entry = waiting.entry
+        self._queue.pop(waiting, None)
+        self._writing.pop(waiting, None)
+        self._by_digest.pop(entry.digest, None)
+        self._queued_bytes -= len(entry.body)
         if not waiting.answer.done():
-            self.count(fate, waiting.request.records, len(waiting.request.body))
+            self.count(fate, entry.records, len(entry.body))
             waiting.answer.set_result(error)
 
+    # Out of the journal.
 
-def content_token(body: bytes) -> str:
-    """Name an insert by its content: the same bytes are stored once, and other bytes never pass for them."""
-    return hashlib.blake2b(body, digest_size=16).hexdigest()
+    async def feed(self) -> None:
+        """Store segment after segment until closed, and everything is stored or the store takes nothing."""
+        while segment := await self._next_segment():
+            if not await self._store(segment):
+                return
 
+    async def _next_segment(self) -> Segment | None:
+        while not self._backlog:
+            is_over = self._closed.is_set() and self._written.is_set()
+            await self._wait_until_due()
+            async with self._at_the_file:
+                segment = await self._in_thread(lambda: self._journal.seal(self._signal))
+            if segment is not None:
+                return segment
+            if is_over:
+                return None
+        return self._backlog.popleft()
 
-def _size(group: Iterable[Waiting]) -> int:
-    return sum(len(waiting.request.body) for waiting in group)
+    async def _wait_until_due(self) -> None:
+        """Wait until the open segment is full, or old, or nothing more will come."""
+        while not self._written.is_set():
+            size, oldest_ns = self._journal.open_amount(self._signal)
+            left_s = self._limits.window_s - (time.time_ns() - oldest_ns) / 1e9 if size else None
+            if size >= self._limits.segment_bytes or (left_s is not None and left_s <= 0):
+                return
+            self._to_feed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await self._to_feed.wait()
+
+    async def _store(self, segment: Segment) -> bool:
+        """Store a segment, however long it takes; False if the collector is stopping and it did not work."""
+        pause_s = self._limits.pause_s
+        while True:
+            try:
+                await self._store_once(segment)
+            except (StoreError, OSError) as error:
+                self._failed(error)
+                if self._closed.is_set():
+                    return False
+            else:
+                return True
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._closed.wait()
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    async def _store_once(self, segment: Segment) -> None:
+        began = time.monotonic()
+        set_aside = await self._in_thread(lambda: self._feeder.feed(segment))
+        self._timed(time.monotonic() - began)
+        if self._trouble:
+            _LOG.warning("%s: the store takes telemetry again", self._signal)
+            self._trouble = ""
+        self.count(
+            "stored",
+            segment.records - set_aside.records,
+            segment.body_bytes - set_aside.bytes,
+            segment.requests - set_aside.requests,
+        )
+        if set_aside.requests:
+            self.count("set_aside", set_aside.records, set_aside.bytes, set_aside.requests)
+            _LOG.warning(
+                "%s: %d requests cannot be read by the store and were set aside: livemeter dead-letters",
+                self._signal,
+                set_aside.requests,
+            )
+
+    def _failed(self, error: Exception) -> None:
+        self._failed_inserts += 1
+        if not self._trouble:
+            _LOG.warning(
+                "%s: the store does not take telemetry; it is kept in the journal: %s",
+                self._signal,
+                shorten(str(error)),
+            )
+        self._trouble = shorten(str(error)) or type(error).__name__
+
+    def _timed(self, seconds: float) -> None:
+        index = next((i for i, bound in enumerate(BOUNDS_S) if seconds <= bound), len(BOUNDS_S))
+        self._insert_counts[index] += 1
+        self._insert_s += seconds
+
+    async def _in_thread(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)

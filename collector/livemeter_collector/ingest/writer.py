@@ -1,49 +1,59 @@
-"""The bounded way from the receivers to the store: submit a request, and come back when it is durable.
+"""The bounded way from the receivers to the store: submit a request, and come back when it is kept.
 
-Runs on one event loop. Refuses what it cannot hold and drops nothing: whoever submits gets an answer, and
-no request is acknowledged before the store returned for it.
+Runs on one event loop. Refuses what it cannot hold and drops nothing: whoever submits gets an answer, and no
+request is acknowledged before it is on disk.
 """
 
 import asyncio
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from livemeter_collector.ingest.counters import Counters
+from livemeter_collector.ingest.counters import JournalState, SignalState
+from livemeter_collector.ingest.feeder import Feeder, SetsAside
 from livemeter_collector.ingest.lane import Lane, Limits
 from livemeter_collector.ingest.request import RefusedError, Request
+from livemeter_collector.journal.journal import Journal
 from livemeter_collector.store.contract import Signal, Store
 
 _DEFAULT_LIMITS = Limits()
 
 
 class Writer:
-    """Groups requests by signal and inserts them, one insert in flight per signal."""
+    """Writes requests to the journal and its segments to the store, one insert at a time of each signal."""
 
-    def __init__(self, store: Store, limits: Limits = _DEFAULT_LIMITS) -> None:
+    def __init__(
+        self, store: Store, journal: Journal, dead_letters: SetsAside, limits: Limits = _DEFAULT_LIMITS
+    ) -> None:
+        self._journal = journal
         self._limits = limits
-        self._threads = ThreadPoolExecutor(max_workers=len(Signal), thread_name_prefix="livemeter-insert")
-        self._lanes = {signal: Lane(signal, store, limits, self._threads) for signal in Signal}
+        # For each signal one that writes and one that stores.
+        self._threads = ThreadPoolExecutor(2 * len(Signal), thread_name_prefix="livemeter-ingest")
+        feeder = Feeder(store, journal, dead_letters)
+        self._lanes = {signal: Lane(signal, journal, feeder, limits, self._threads) for signal in Signal}
         self._tasks: list[asyncio.Task[None]] = []
         self._accepting = False
 
     def start(self) -> None:
         """Begin to take requests; called once, on the event loop that will submit."""
         self._tasks = [
-            asyncio.create_task(lane.run(), name=f"insert {signal}") for signal, lane in self._lanes.items()
+            asyncio.create_task(work, name=f"{what} {signal}")
+            for signal, lane in self._lanes.items()
+            for what, work in (("write", lane.write()), ("feed", lane.feed()))
         ]
         for task in self._tasks:
             # A lane that died takes nothing more, and nobody may wait for it.
             task.add_done_callback(self._stop_accepting)
         self._accepting = True
 
-    async def submit(self, signal: Signal, request: Request) -> None:
-        """Return when the request's records are durable in the store.
+    async def submit(self, signal: Signal, request: Request, *, again: bool = False) -> None:
+        """Return when the request's records are on disk; they are in the store soon after.
 
-        A caller that is cancelled while waiting has no acknowledgement; its request may still be stored.
+        A request whose bytes were accepted within the last hour is acknowledged and counts once, unless it is
+        said to come ``again`` on purpose. A caller that is cancelled while waiting has no acknowledgement;
+        its request may still be kept.
 
         Raises:
-            RefusedError: the queue is full, the store is away or the writer is stopping; it may come again.
-            MalformedError: the engine cannot read this request; its neighbours were stored without it.
+            RefusedError: the journal is full, or the writer is stopping; it may come again.
         """
         lane = self._lanes[signal]
         if not request.records:
@@ -53,7 +63,7 @@ class Writer:
         if reason:
             lane.count("refused", request.records, len(request.body))
             raise RefusedError(reason)
-        await lane.put(request)
+        await lane.put(request, again=again)
 
     def _stop_accepting(self, _: object = None) -> None:
         self._accepting = False
@@ -63,8 +73,9 @@ class Writer:
             return "the collector is stopping"
         held_bytes = self.held_bytes
         # An idle writer takes any size, or a request over the whole queue's bound could never pass.
-        full = held_bytes and held_bytes + size_bytes > self._limits.queue_bytes
-        return "the collector's queue is full" if full else ""
+        if held_bytes and held_bytes + size_bytes > self._limits.queue_bytes:
+            return "more requests are waiting than the collector holds"
+        return self._journal.reason_to_refuse(held_bytes + size_bytes)
 
     def count_malformed(self, signal: Signal, size_bytes: int) -> None:
         """Count a request that was turned away before it could be submitted."""
@@ -72,30 +83,38 @@ class Writer:
 
     @property
     def held_bytes(self) -> int:
-        """Bytes of all requests that wait or are being inserted."""
+        """Bytes of all requests that wait for the journal."""
         return sum(lane.held_bytes for lane in self._lanes.values())
 
-    def counters(self) -> Mapping[Signal, Counters]:
-        """Return what was done with each signal's requests so far."""
-        return {signal: lane.counters for signal, lane in self._lanes.items()}
+    def state(self) -> Mapping[Signal, SignalState]:
+        """Return what was done with each signal's requests, and what is left to do."""
+        return {signal: lane.state() for signal, lane in self._lanes.items()}
+
+    def journal_state(self) -> JournalState:
+        """Return how full the journal is."""
+        return JournalState(
+            self._journal.size_bytes,
+            self._journal.limit_bytes,
+            self._journal.free_bytes(),
+            self._reason_to_refuse(0),
+        )
 
     async def failure(self) -> None:
-        """Wait until a lane dies of a bug, and raise what it died of; returns when all ended in order."""
+        """Wait until a lane dies of a bug or a broken disk, and raise what it died of."""
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
         for task in done:
             task.result()
 
-    async def stop(self, drain: bool, timeout_s: float) -> bool:
-        """Take no more requests and end; with ``drain`` the queued ones are stored first.
+    async def stop(self, timeout_s: float) -> bool:
+        """Take no more requests, write and store what is there, and end.
+
+        What the store does not take in time stays in the journal, for the next process.
 
         Returns:
-            False when an insert was still running after ``timeout_s``: its requests were refused, and its
-            thread is left behind.
+            False when an insert was still running after ``timeout_s``: its thread is left behind.
         """
         self._stop_accepting()
         for lane in self._lanes.values():
-            if not drain:
-                lane.refuse_queued("the collector is stopping")
             lane.close()
         if not self._tasks:
             return True
@@ -105,5 +124,6 @@ class Writer:
         await asyncio.gather(*late, return_exceptions=True)
         self._threads.shutdown(wait=False, cancel_futures=True)
         for task in done:
-            task.result()
+            if not task.cancelled():
+                task.result()
         return not late

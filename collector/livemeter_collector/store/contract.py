@@ -74,10 +74,11 @@ class ByteStream(Iterator[bytes], Protocol):
 class Store(Protocol):
     """One ClickHouse."""
 
-    def insert_otlp(self, signal: Signal, body: bytes, token: str) -> None:
+    def insert_otlp(self, signal: Signal, body: bytes, token: str, origin: str = "") -> None:
         """Insert one or several concatenated ``Export*ServiceRequest`` messages and return when durable.
 
-        ``token`` identifies the content: the same token is stored once however often it is sent.
+        ``token`` identifies the content: the same token is stored once however often it is sent. ``origin``
+        says where the content comes from; the views of the ledger find it in the setting ``log_comment``.
 
         Raises:
             PoisonError: the engine cannot read the bytes; nothing was stored.

@@ -18,6 +18,7 @@ import uuid
 import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager
 from importlib import resources
 from pathlib import Path
 from typing import Any, cast
@@ -28,6 +29,7 @@ from clickhouse_connect import get_client
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from livemeter_collector.store.backup import WORK_DIRECTORY
 from livemeter_collector.store.calls import CallsInFlight
 from livemeter_collector.store.contract import (
     DATABASE,
@@ -49,6 +51,7 @@ from livemeter_collector.store.insert import (
 )
 from livemeter_collector.store.native import empty_block
 from livemeter_collector.store.parameters import parameter_texts
+from livemeter_collector.store.pause import Pause
 from livemeter_collector.store.stream import QueryStream
 from livemeter_collector.store.tables import ask, store_error
 
@@ -97,6 +100,7 @@ class EmbeddedStore:
         self._read_only = read_only
         self._on_close = on_close
         self._calls = CallsInFlight()
+        self._inserts = Pause()
         self._streams: weakref.WeakSet[QueryStream] = weakref.WeakSet()
         self._idle_clients: deque[Client] = deque()
         # Opened for good: while one connection is open, others need no options.
@@ -115,13 +119,13 @@ class EmbeddedStore:
         self._known_settings = frozenset(_words(self._anchor, known))
         self._table_functions = frozenset(_words(self._anchor, "SELECT name FROM system.table_functions"))
 
-    def insert_otlp(self, signal: Signal, body: bytes, token: str) -> None:
+    def insert_otlp(self, signal: Signal, body: bytes, token: str, origin: str = "") -> None:
         """Insert one or several concatenated requests and return when they are synced to disk."""
         if not body:
             return
-        with self._connection() as connection, _schema_file(signal) as schema:
+        with self._inserts.one(), self._connection() as connection, _schema_file(signal) as schema:
             # A schema given as text would be written to a cache in the current directory.
-            settings = insert_settings(token, self._known_settings) | {
+            settings = insert_settings(token, self._known_settings, origin) | {
                 "format_schema": f"{schema}:{message_of(signal)}"
             }
             statement = f"INSERT INTO {DATABASE}.{table_of(signal)} SETTINGS {_assignments(settings)}"
@@ -131,6 +135,10 @@ class EmbeddedStore:
                     insert.finish()
             except _ENGINE_ERRORS as error:
                 raise insert_error(str(error)) from error
+
+    def paused_inserts(self) -> AbstractContextManager[None]:
+        """Hold inserts back: none is under way within, and those that come wait until its end."""
+        return self._inserts.all()
 
     def command(self, sql: str, parameters: Parameters | None = None) -> None:
         """Run a statement that answers nothing."""
@@ -266,7 +274,11 @@ def _start(path: Path, memory_bytes: int) -> Any:
             f"cannot use {path}: {error.strerror}: name another directory with --data"
         ) from error
     with resources.as_file(resources.files(__package__ or "") / "engine.xml") as configuration:
-        options = {"config-file": str(configuration), "max_server_memory_usage": str(memory_bytes)}
+        options = {
+            "config-file": str(configuration),
+            "max_server_memory_usage": str(memory_bytes),
+            "backups.allowed_path": str(path.parent / WORK_DIRECTORY),
+        }
         return _open(f"{path}?{urlencode(options, safe='/')}")
 
 

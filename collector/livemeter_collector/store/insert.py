@@ -68,7 +68,7 @@ def schema_of(signal: Signal) -> str:
     return (resources.files("livemeter_collector.store") / "otlp" / f"{signal}.proto").read_text("utf-8")
 
 
-def insert_settings(token: str, known: Collection[str]) -> dict[str, str]:
+def insert_settings(token: str, known: Collection[str], origin: str = "") -> dict[str, str]:
     """Return the settings of one insert, those that the engine knows of."""
     settings = {name: value for name, value in INSERT_SETTINGS.items() if name in known}
-    return settings | {"insert_deduplication_token": token}
+    return settings | {"insert_deduplication_token": token, "log_comment": origin}

@@ -66,11 +66,11 @@ class ServerStore:
             self._client = _connect(url, answer_timeout_s)
         self._known_settings = frozenset(self._client.server_settings) & INSERT_SETTINGS.keys()
 
-    def insert_otlp(self, signal: Signal, body: bytes, token: str) -> None:
+    def insert_otlp(self, signal: Signal, body: bytes, token: str, origin: str = "") -> None:
         """Insert one or several concatenated requests and return when the server has stored them."""
         if not body:
             return
-        settings = self._changeable(insert_settings(token, self._known_settings)) | {
+        settings = self._changeable(insert_settings(token, self._known_settings, origin)) | {
             "format_schema_source": "string",
             "format_schema": schema_of(signal),
             "format_schema_message_name": message_of(signal),
