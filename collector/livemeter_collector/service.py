@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from livemeter_collector.ingest.ledger import close_ledger, keep_ledger
 from livemeter_collector.ingest.replay import replay_older
 from livemeter_collector.ingest.writer import Writer
 from livemeter_collector.journal.dead_letters import DeadLetters
@@ -136,13 +137,15 @@ class Service:
             addresses = await servers.start(self._settings)
             with self._announced(addresses):
                 ready(addresses)
-                upkeep = keep_priced(store), keep_joined(store)
+                upkeep = keep_priced(store), keep_joined(store), keep_ledger(store, journal)
                 await _first(until.wait(), writer.failure(), servers.failure(), *upkeep)
         finally:
             # Requests in flight are answered while the writer still works; then it stores what is left, and
             # what there is no time for stays in the journal.
             await servers.stop()
             drained = await writer.stop(timeout_s=_DRAIN_S)
+            if drained:
+                await _within(_CLOSE_S, asyncio.to_thread(close_ledger, store, journal))
         return drained
 
     @contextlib.contextmanager

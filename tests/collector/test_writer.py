@@ -66,6 +66,17 @@ class Writing:
         return names
 
 
+    async def settled(self) -> None:
+        """Wait until everything that was accepted is stored or set aside, and counted so."""
+
+        def is_settled() -> bool:
+            counters = self.writer.state()[Signal.LOGS].counters
+            done = counters.stored.requests + counters.set_aside.requests
+            return done == counters.accepted.requests and not self.names_on_disk()
+
+        await until(is_settled)
+
+
 @asynccontextmanager
 async def writing(
     store: MemoryStore, folder: Path, limits: Limits = QUICK, journal_limits: JournalLimits = ROOMY
@@ -103,7 +114,7 @@ async def test_a_request_is_acknowledged_when_it_is_on_disk_and_before_it_is_sto
         assert (state.counters.accepted.records, state.journal.records) == (1, 1)
 
         store.gate.set()
-        await until(lambda: not on.names_on_disk())
+        await on.settled()
         assert store.names == ["a"]
         state = on.writer.state()[Signal.LOGS]
         assert (state.counters.stored.records, state.journal.records, state.oldest_s) == (1, 0, 0)
@@ -168,7 +179,7 @@ async def test_a_request_that_comes_again_is_acknowledged_and_counts_once(tmp_pa
         await on.writer.submit(Signal.LOGS, logs("a"))
         assert on.names_on_disk() == ["a"]
         store.gate.set()
-        await until(lambda: not on.names_on_disk())
+        await on.settled()
         await on.writer.submit(Signal.LOGS, logs("a"))
         counters = on.writer.state()[Signal.LOGS].counters
         assert (counters.accepted.requests, counters.repeated.requests) == (1, 3)
@@ -191,7 +202,7 @@ async def test_a_poisoned_request_is_set_aside_and_its_neighbours_are_stored(tmp
     names = ["a", "b", f"{POISON}", "c", "d", "e"]
     async with writing(store, tmp_path, Limits(window_s=0.05)) as on:
         await asyncio.gather(*(on.writer.submit(Signal.LOGS, logs(name)) for name in names))
-        await until(lambda: not on.names_on_disk())
+        await on.settled()
         assert store.names == ["a", "b", "c", "d", "e"]
         counters = on.writer.state()[Signal.LOGS].counters
         assert (counters.stored.requests, counters.set_aside.requests) == (5, 1)
@@ -208,7 +219,7 @@ async def test_an_insert_is_repeated_with_the_same_token_until_the_store_is_back
     store.failures = ["before", "after", "before"]
     async with writing(store, tmp_path) as on:
         await on.writer.submit(Signal.LOGS, logs("a"))
-        await until(lambda: not on.names_on_disk())
+        await on.settled()
         assert store.names == ["a"]
         assert len({token for _, token in store.inserts}) == 1
         state = on.writer.state()[Signal.LOGS]
@@ -252,7 +263,7 @@ async def test_a_full_journal_refuses_at_once_and_recovers(tmp_path: Path) -> No
         assert refusal.value.retry_after_s <= 2
         assert "full" in on.writer.journal_state().reason_to_refuse or on.journal.size_bytes < 300
         store.gate.set()
-        await until(lambda: not on.names_on_disk())
+        await on.settled()
         await on.writer.submit(Signal.TRACES, spans("b" * 150))
 
 
@@ -371,7 +382,7 @@ async def _play(
             for _ in range(pause_ticks):
                 await asyncio.sleep(0)
         await asyncio.gather(*senders)
-        await until(lambda: not on.names_on_disk())
+        await on.settled()
         counters = on.writer.state()[Signal.LOGS].counters
         letters = on.letters.list().letters
     good = [name for name in names if name.startswith("good")]

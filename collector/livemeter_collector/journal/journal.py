@@ -147,20 +147,26 @@ class Journal:
             self._free = None
             raise JournalFullError(f"the journal cannot be written: {error.strerror}") from error
         with self._lock:
+            segment.count(list(entries))
             now_ns = time.time_ns()
             self._seen.add(((entry.digest, entry.accepted_at_ns) for entry in entries), now_ns)
 
     def held(self, signal: Signal) -> tuple[Amount, int]:
         """Return how much of a signal is not done with, and when the oldest of it came (Unix ns; 0: none)."""
         with self._lock:
-            open_segment = self._open.get(signal)
-            sealed = list(self._sealed[signal].values())
-        amounts = [Amount(each.requests, each.records, each.body_bytes) for each in sealed]
-        oldest = [each.oldest_ns for each in sealed]
-        if open_segment is not None and open_segment.requests:
-            amounts.append(Amount(open_segment.requests, open_segment.records, open_segment.body_bytes))
-            oldest.append(open_segment.oldest_ns)
-        return sum(amounts, Amount()), min(oldest, default=0)
+            held = self._held(signal)
+            return sum((_amount(each) for each in held), Amount()), min(
+                (each.oldest_ns for each in held), default=0
+            )
+
+    def account(self, signal: Signal) -> tuple[Done, Amount]:
+        """Return a signal's history and how much of it is not done with, both of one moment."""
+        with self._lock:
+            return self._state.done[signal], sum(map(_amount, self._held(signal)), Amount())
+
+    def _held(self, signal: Signal) -> list[Segment | OpenSegment]:
+        segment = self._open.get(signal)
+        return [*self._sealed[signal].values(), *([segment] if segment and segment.requests else [])]
 
     def open_amount(self, signal: Signal) -> tuple[int, int]:
         """Return the bytes of the open segment and when its first request came (Unix ns); 0, 0 without."""
@@ -187,7 +193,7 @@ class Journal:
             OSError: the disk is full; nothing is lost, and it may be called again.
         """
         signal = segment.preamble.signal
-        accepted = Amount(segment.requests, segment.records, segment.body_bytes)
+        accepted = _amount(segment)
         with self._lock:
             self._seen.keep(digests)
             done = self._state.done[signal].plus(segment.preamble.number, accepted, set_aside)
@@ -257,6 +263,10 @@ class Journal:
 def segment_path(directory: Path, signal: Signal, number: int) -> Path:
     """Return where a journal keeps a segment."""
     return path_of(directory / signal.value, number)
+
+
+def _amount(segment: Segment | OpenSegment) -> Amount:
+    return Amount(segment.requests, segment.records, segment.body_bytes)
 
 
 def _cut(path: Path, size: int) -> None:

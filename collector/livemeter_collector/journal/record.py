@@ -109,6 +109,11 @@ def entries_bytes(entries: Sequence[Entry]) -> bytes:
     return b"".join(piece for entry in entries for piece in (header_bytes(entry), entry.body))
 
 
+def entries_length(entries: Sequence[Entry]) -> int:
+    """Return how many bytes ``entries_bytes`` makes."""
+    return sum(len(_HEADER_TAG) + _HEADER_BYTES + len(entry.body) for entry in entries)
+
+
 def read_contents(data: bytes) -> Contents:
     """Read a segment, up to the first byte that is not as it was written.
 

@@ -11,6 +11,7 @@ from livemeter_collector.journal.record import (
     Entry,
     Preamble,
     entries_bytes,
+    entries_length,
     preamble_bytes,
     read_contents,
 )
@@ -109,7 +110,7 @@ class OpenSegment:
         self.oldest_ns = 0
 
     def append(self, entries: list[Entry]) -> None:
-        """Add requests; when it returns they are on disk.
+        """Add requests; when it returns they are on disk. ``count`` follows.
 
         Raises:
             OSError: the disk is full; nothing was added.
@@ -125,8 +126,11 @@ class OpenSegment:
             os.fdatasync(self._descriptor)
         except OSError as error:
             raise BrokenJournalError(f"{self.path.name} cannot be synced: {error.strerror}") from error
+
+    def count(self, entries: list[Entry]) -> None:
+        """Take note of what was added."""
         self.oldest_ns = self.oldest_ns or entries[0].accepted_at_ns
-        self.file_bytes += len(data)
+        self.file_bytes += entries_length(entries)
         self.requests += len(entries)
         self.records += sum(entry.records for entry in entries)
         self.body_bytes += sum(len(entry.body) for entry in entries)
