@@ -65,7 +65,6 @@ class Writing:
                 names += [record.body.string_value for record in scope.log_records]
         return names
 
-
     async def settled(self) -> None:
         """Wait until everything that was accepted is stored or set aside, and counted so."""
 
@@ -238,6 +237,20 @@ async def test_requests_are_taken_while_the_store_is_away(tmp_path: Path) -> Non
         store.failures = []
         await until(lambda: len(store.names) == 4)
         assert store.names == ["a", "b", "c", "d"]
+
+
+async def test_segments_do_not_grow_while_the_store_is_away(tmp_path: Path) -> None:
+    store = MemoryStore()
+    store.failures = ["before"] * 10_000
+    size = len(logs("00").body)
+    async with writing(store, tmp_path, Limits(window_s=0, segment_bytes=3 * size, pause_s=0.001)) as on:
+        names = [f"{number:02d}" for number in range(20)]
+        for name in names:
+            await on.writer.submit(Signal.LOGS, logs(name))
+        store.failures = []
+        await on.settled()
+        assert store.names == names
+        assert len(store.inserts) >= 20 // 3
 
 
 async def test_what_could_not_be_stored_is_stored_by_the_next_process(tmp_path: Path) -> None:

@@ -184,11 +184,20 @@ class Lane:
                 await self._in_thread(
                     lambda: self._journal.append(self._signal, [waiting.entry for waiting in group])
                 )
+                await self._seal_if_full()
         except JournalFullError as error:
             self._refuse(group, str(error))
         else:
             self._acknowledge(group)
             self._to_feed.set()
+
+    async def _seal_if_full(self) -> None:
+        # Not left to the other loop: while the store is away that one waits, and a segment is read as a whole.
+        size, _ = self._journal.open_amount(self._signal)
+        if size >= self._limits.segment_bytes:
+            segment = await self._in_thread(lambda: self._journal.seal(self._signal))
+            if segment is not None:
+                self._backlog.append(segment)
 
     def _acknowledge(self, group: Iterable[Waiting]) -> None:
         for waiting in group:
@@ -217,23 +226,24 @@ class Lane:
                 return
 
     async def _next_segment(self) -> Segment | None:
-        while not self._backlog:
+        while True:
             is_over = self._closed.is_set() and self._written.is_set()
             await self._wait_until_due()
             async with self._at_the_file:
+                if self._backlog:
+                    return self._backlog.popleft()
                 segment = await self._in_thread(lambda: self._journal.seal(self._signal))
             if segment is not None:
                 return segment
             if is_over:
                 return None
-        return self._backlog.popleft()
 
     async def _wait_until_due(self) -> None:
         """Wait until the open segment is full, or old, or nothing more will come."""
-        while not self._written.is_set():
+        while not self._written.is_set() and not self._backlog:
             size, oldest_ns = self._journal.open_amount(self._signal)
             left_s = self._limits.window_s - (time.time_ns() - oldest_ns) / 1e9 if size else None
-            if size >= self._limits.segment_bytes or (left_s is not None and left_s <= 0):
+            if left_s is not None and left_s <= 0:
                 return
             self._to_feed.clear()
             with contextlib.suppress(TimeoutError):
