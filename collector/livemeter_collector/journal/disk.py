@@ -22,7 +22,7 @@ def write_durably(path: Path, data: bytes) -> None:
     """
     temporary = path.with_name(f"{path.name}.new")
     try:
-        with temporary.open("wb") as file:
+        with os.fdopen(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -84,6 +84,32 @@ VERBS = (
         ),
     ),
     Verb(
+        "dead-letters",
+        "requests that the store could not read: list, show, send again or drop them",
+        "livemeter_collector.commands.dead_letters",
+        "collector",
+        (
+            "livemeter dead-letters",
+            "livemeter dead-letters show logs-1f0c",
+            "livemeter dead-letters retry --all",
+            "livemeter dead-letters drop logs-1f0c",
+        ),
+    ),
+    Verb(
+        "backup",
+        "write the collector's data to a .tar, a .zip or a directory, also while it runs",
+        "livemeter_collector.commands.backup",
+        "collector",
+        ("livemeter backup livemeter.tar", "livemeter backup /mnt/backups/monday --data /var/lib/livemeter"),
+    ),
+    Verb(
+        "restore",
+        "make a data directory of a backup",
+        "livemeter_collector.commands.restore",
+        "collector",
+        ("livemeter restore livemeter.tar", "livemeter restore livemeter.tar --data /var/lib/livemeter"),
+    ),
+    Verb(
         "doctor",
         "say why a dashboard may be empty: versions, hook, settings, collector, what has arrived",
         "livemeter.doctor.command",
