@@ -1,0 +1,44 @@
+"""What backup and restore show while they run, and say in the end."""
+
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import TypedDict
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from livemeter_collector.store.archive import Manifest
+
+
+class Said(TypedDict):
+    """What a backup holds, for people and programs."""
+
+    files: int
+    bytes: int
+    made_at: str
+    livemeter: str
+    schema: int
+
+
+@contextmanager
+def progress_bar(what: str, total_bytes: int | None) -> Generator[Callable[[int], None]]:
+    """Show a bar on stderr if that is a terminal; yields what is told how many bytes came."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total_bytes)
+        yield lambda count: bar.advance(task, count)
+
+
+def said_of(manifest: Manifest) -> Said:
+    """Return what a manifest says, without its list of files."""
+    return {
+        "files": len(manifest.files),
+        "bytes": sum(each.bytes for each in manifest.files.values()),
+        "made_at": manifest.made_at,
+        "livemeter": manifest.livemeter,
+        "schema": manifest.schema,
+    }
