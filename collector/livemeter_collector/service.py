@@ -6,15 +6,18 @@ nothing and handles no signal; whoever runs it says when to stop and is told whe
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from livemeter_collector.control import ControlServer, withdraw_control
 from livemeter_collector.ingest.ledger import close_ledger, keep_ledger
 from livemeter_collector.ingest.replay import replay_older
 from livemeter_collector.ingest.writer import Writer
+from livemeter_collector.journal.dead_letters import DIRECTORY as DEAD_LETTERS_DIRECTORY
 from livemeter_collector.journal.dead_letters import DeadLetters
 from livemeter_collector.journal.journal import Journal
 from livemeter_collector.journal.journal import Limits as JournalLimits
@@ -30,9 +33,11 @@ from livemeter_collector.store.lock import DirectoryLock, announce, withdraw
 from livemeter_collector.store.migrate import migrate, read_schema
 from livemeter_collector.store.open import open_embedded, open_server
 from livemeter_collector.store.sessions import keep_joined
+from livemeter_collector.telemetry.app import telemetry_routes
+
+_LOG = logging.getLogger("livemeter.collector")
 
 JOURNAL_DIRECTORY = "journal"
-DEAD_LETTERS_DIRECTORY = "dead-letters"
 """Within the data directory."""
 
 _GRPC_OPTION = "--otlp-grpc-port"
@@ -132,7 +137,7 @@ class Service:
     ) -> bool:
         writer = Writer(store, journal, _dead_letters(self._settings))
         writer.start()
-        servers = _Servers(store, writer, otlp, sql)
+        servers = _Servers(self._settings, store, writer, otlp, sql)
         try:
             addresses = await servers.start(self._settings)
             with self._announced(addresses):
@@ -164,13 +169,23 @@ class Service:
 class _Servers:
     """The three servers of a service, started and stopped together."""
 
-    def __init__(self, store: Store, writer: Writer, otlp: socket.socket, sql: socket.socket) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, writer: Writer, otlp: socket.socket, sql: socket.socket
+    ) -> None:
+        self._data_dir = settings.data_dir
         self._grpc = create_otlp_server(writer)
+        otlp_app = create_otlp_app(writer)
+        otlp_app.router.routes.extend(telemetry_routes(writer))
         self._http = [
-            (HttpServer(create_otlp_app(writer), otlp, _REQUESTS_S), port_of(otlp)),
+            (HttpServer(otlp_app, otlp, _REQUESTS_S), port_of(otlp)),
             (HttpServer(create_sql_app(store), sql, _REQUESTS_S), port_of(sql)),
         ]
+        self._control = _control(settings, store)
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def _all(self) -> list[HttpServer]:
+        return [*(server for server, _ in self._http), *([self._control] if self._control else [])]
 
     async def start(self, settings: Settings) -> Addresses:
         """Take requests on all three ports."""
@@ -180,8 +195,8 @@ class _Servers:
         except RuntimeError as error:
             raise in_use(host, wanted, _GRPC_OPTION) from error
         await self._grpc.start()
-        self._tasks = [asyncio.create_task(server.run_until_told()) for server, _ in self._http]
-        for server, _ in self._http:
+        self._tasks = [asyncio.create_task(server.run_until_told()) for server in self._all]
+        for server in self._all:
             await server.ready.wait()
         otlp_port, sql_port = (port for _, port in self._http)
         return Addresses(*(address_of(host, port) for port in (grpc_port, otlp_port, sql_port)))
@@ -194,10 +209,23 @@ class _Servers:
 
     async def stop(self) -> None:
         """Accept nothing more and let requests in flight finish for a few seconds."""
-        for server, _ in self._http:
+        for server in self._all:
             server.should_exit = True
         # What a server failed of was raised by ``failure``; here all of them have to end.
         await asyncio.gather(self._grpc.stop(_REQUESTS_S), *self._tasks, return_exceptions=True)
+        if self._control is not None:
+            withdraw_control(self._data_dir)
+
+
+def _control(settings: Settings, store: Store) -> ControlServer | None:
+    if settings.clickhouse_url is not None:
+        return None
+    try:
+        return ControlServer(store, settings.data_dir, _REQUESTS_S)
+    except OSError as error:
+        # Telemetry matters more than a command that can wait until the collector is stopped.
+        _LOG.warning("no backup can be made while the collector runs: %s", error)
+        return None
 
 
 @contextlib.contextmanager

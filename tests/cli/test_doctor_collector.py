@@ -84,6 +84,17 @@ class Collector:
                 [body], service, event_name=str(event), time_unix_nano=at_ns, attributes=key_values(told)
             )
             self._send(request.SerializeToString())
+        # Acknowledged means in the journal; stored is a moment later.
+        while int(self.ask(self._COUNT).split()[0]) < self._sent():
+            time.sleep(0.02)
+
+    _COUNT = "SELECT count() FROM livemeter.logs"
+
+    def _sent(self) -> int:
+        with urllib.request.urlopen(f"{self.otlp}/metrics", timeout=30) as response:  # noqa: S310
+            lines = response.read().decode().splitlines()
+        name = "livemeter_receiver_accepted_log_records_total"
+        return int(sum(float(line.split()[-1]) for line in lines if line.startswith(name)))
 
     def _send(self, body: bytes) -> None:
         headers = {"content-type": "application/x-protobuf"}

@@ -1,4 +1,7 @@
 import asyncio
+import contextlib
+import struct
+import tracemalloc
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import cast
@@ -24,22 +27,19 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
-from livemeter_collector.ingest.lane import Limits
-from livemeter_collector.ingest.writer import Writer
-from livemeter_collector.receive.grpc import create_otlp_server
+from livemeter_collector.ingest.request import RefusedError
+from livemeter_collector.receive.grpc import GrpcLimits
 from livemeter_collector.receive.schema import SERVICES
 from livemeter_collector.store.contract import Signal
-from tests.collector.memory_store import POISON, MemoryStore, until
-
-LIMIT_BYTES = 100_000
+from tests.collector.doors import LIMIT_BYTES, Recorder, grpc_door
+from tests.collector.memory_store import until
 
 
 @dataclass
 class Receiver:
     """A real server on a real port, and a raw gRPC client for it."""
 
-    store: MemoryStore
-    writer: Writer
+    recorder: Recorder
     port: int
     channel: grpc.aio.Channel
 
@@ -55,17 +55,10 @@ class Receiver:
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    store = MemoryStore()
-    writer = Writer(store, Limits(window_s=0.01, retry_for_s=0))
-    writer.start()
-    server = create_otlp_server(writer, LIMIT_BYTES)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield Receiver(store, writer, port, channel)
-    store.gate.set()
-    await server.stop(5)
-    await writer.stop(drain=True, timeout_s=5)
+    recorder = Recorder()
+    async with grpc_door(recorder) as port:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield Receiver(recorder, port, channel)
 
 
 def trailers_of(error: grpc.aio.AioRpcError) -> dict[str, bytes]:
@@ -86,8 +79,8 @@ async def test_the_python_sdk_delivers_all_three_signals(
     receiver: Receiver, compression: grpc.Compression
 ) -> None:
     await asyncio.to_thread(_send_with_sdk, f"http://127.0.0.1:{receiver.port}", compression)
-    assert sorted(receiver.store.names) == ["a log", "a span", "a.metric"]
-    assert {signal for signal, _ in receiver.store.inserts} == set(Signal)
+    assert sorted(receiver.recorder.names) == ["a log", "a span", "a.metric"]
+    assert {signal for signal, _ in receiver.recorder.taken} == set(Signal)
 
 
 def _send_with_sdk(endpoint: str, compression: grpc.Compression) -> None:
@@ -108,10 +101,10 @@ def _send_with_sdk(endpoint: str, compression: grpc.Compression) -> None:
 
 
 async def test_the_python_sdk_comes_again_after_a_refusal(receiver: Receiver) -> None:
-    receiver.store.failures = ["before"]
+    receiver.recorder.answers = [RefusedError("the store is away")]
     await asyncio.to_thread(_send_one_log, f"http://127.0.0.1:{receiver.port}")
-    assert receiver.store.names == ["again"]
-    assert receiver.writer.counters()[Signal.LOGS].refused.requests == 1
+    assert receiver.recorder.names == ["again"]
+    assert receiver.recorder.calls == 2
 
 
 def _send_one_log(endpoint: str) -> None:
@@ -124,13 +117,13 @@ def _send_one_log(endpoint: str) -> None:
 async def test_success_is_an_empty_response_without_partial_success(receiver: Receiver) -> None:
     answer = ExportLogsServiceResponse.FromString(await receiver.export(logs_body("a")))
     assert not answer.HasField("partial_success")
-    assert receiver.store.names == ["a"]
+    assert receiver.recorder.names == ["a"]
 
 
 async def test_an_empty_request_succeeds(receiver: Receiver) -> None:
     for signal in Signal:
         assert await receiver.export(b"", signal) == b""
-    assert receiver.store.inserts == []
+    assert [request.records for _, request in receiver.recorder.taken] == [0, 0, 0]
 
 
 async def test_malformed_bytes_are_an_invalid_argument_with_a_reason(receiver: Receiver) -> None:
@@ -153,7 +146,7 @@ async def test_random_bytes_are_taken_or_refused_and_never_break_the_server(
         code = grpc.StatusCode.OK
     assert code in {grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT}
     await receiver.export(logs_body("after"))
-    assert receiver.store.names[-1] == "after"
+    assert receiver.recorder.names[-1] == "after"
 
 
 @pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip])
@@ -167,7 +160,7 @@ async def test_a_message_over_the_limit_is_exhausted_without_a_retry_hint(
 
 
 async def test_a_store_that_is_away_is_unavailable_with_a_short_hint(receiver: Receiver) -> None:
-    receiver.store.failures = ["before"]
+    receiver.recorder.answers = [RefusedError("the store is away")]
     with pytest.raises(grpc.aio.AioRpcError) as failure:
         await receiver.export(logs_body("a"))
     assert failure.value.code() is grpc.StatusCode.UNAVAILABLE
@@ -180,36 +173,15 @@ async def test_a_store_that_is_away_is_unavailable_with_a_short_hint(receiver: R
     assert (status.code, unpacked) == (grpc.StatusCode.UNAVAILABLE.value[0], hint)
 
 
-async def test_a_poisoned_request_is_refused_while_its_neighbours_are_stored(receiver: Receiver) -> None:
-    receiver.store.gate.clear()
-    bodies = [logs_body(name) for name in ("first", "a", POISON, "b")]
-    exports = [asyncio.create_task(receiver.export(bodies[0]))]
-    await until(lambda: receiver.store.calls == 1)
-    exports += [asyncio.create_task(receiver.export(body)) for body in bodies[1:]]
-    await until(lambda: receiver.writer.held_bytes == len(b"".join(bodies)))
-    receiver.store.gate.set()
-    results = await asyncio.gather(*exports, return_exceptions=True)
-    assert [result for result in results if isinstance(result, bytes)] == [b"", b"", b""]
-    refused = results[2]
-    assert isinstance(refused, grpc.aio.AioRpcError)
-    assert refused.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert "poisoned" in (refused.details() or "")
-    assert sorted(receiver.store.names) == ["a", "b", "first"]
-
-
-async def test_a_client_that_gives_up_leaves_the_queue(receiver: Receiver) -> None:
-    receiver.store.gate.clear()
-    first = asyncio.create_task(receiver.export(logs_body("first")))
-    await until(lambda: receiver.store.calls == 1)
-    held_bytes = receiver.writer.held_bytes
+async def test_a_client_that_gives_up_takes_its_request_back(receiver: Receiver) -> None:
+    receiver.recorder.gate.clear()
     method = receiver.method(Signal.LOGS)
     with pytest.raises(grpc.aio.AioRpcError):
         await method(logs_body("given up"), timeout=0.2)
-    await until(lambda: receiver.writer.held_bytes == held_bytes)
-    receiver.store.gate.set()
-    await first
+    await until(lambda: receiver.recorder.calls == 1)
+    receiver.recorder.gate.set()
     await receiver.export(logs_body("last"))
-    assert receiver.store.names == ["first", "last"]
+    assert receiver.recorder.names == ["last"]
 
 
 async def test_other_methods_are_unimplemented(receiver: Receiver) -> None:
@@ -217,3 +189,166 @@ async def test_other_methods_are_unimplemented(receiver: Receiver) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as failure:
         await method(b"")
     assert failure.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+# Bounds. Each with a limit small enough to be met at once; how long it took is asked nowhere.
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+SETTINGS = bytes.fromhex("000000040000000000")
+PING = bytes.fromhex("000008060000000000") + b"pingpong"
+GOAWAY, SETTINGS_TYPE = 7, 4
+ENHANCE_YOUR_CALM = 11
+MAX_CONCURRENT_STREAMS = 3
+
+
+async def frames_until_the_end(reader: asyncio.StreamReader) -> list[tuple[int, bytes]]:
+    """Read HTTP/2 frames (type, payload) until the server hangs up."""
+    frames: list[tuple[int, bytes]] = []
+    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionResetError):
+        async with asyncio.timeout(30):
+            while True:
+                head = await reader.readexactly(9)
+                frames.append((head[3], await reader.readexactly(int.from_bytes(head[:3]))))
+    return frames
+
+
+async def test_a_connection_that_never_speaks_http_2_is_closed() -> None:
+    async with grpc_door(Recorder(), limits=GrpcLimits(handshake_s=0.3)) as port:
+        for begin in (b"", PREFACE[:10]):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(begin)
+            await frames_until_the_end(reader)
+            assert reader.at_eof() or reader.exception()
+            writer.transport.abort()
+
+
+async def test_a_message_that_never_comes_has_a_deadline() -> None:
+    recorder = Recorder()
+    async with grpc_door(recorder, limits=GrpcLimits(body_s=0.3)) as port:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            stream = channel.stream_unary(f"/{SERVICES[Signal.LOGS]}/Export", None, None)
+            call = stream(_never(), timeout=30)
+            assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            assert await call.details() == "the request came too slowly"
+            await channel.unary_unary(f"/{SERVICES[Signal.LOGS]}/Export", None, None)(
+                logs_body("a"), timeout=10
+            )
+    assert (recorder.names, recorder.malformed) == (["a"], [])
+
+
+async def _never() -> AsyncIterator[bytes]:
+    await asyncio.Event().wait()
+    yield b""
+
+
+async def test_a_call_without_a_message_is_an_invalid_argument(receiver: Receiver) -> None:
+    stream = receiver.channel.stream_unary(f"/{SERVICES[Signal.LOGS]}/Export", None, None)
+    assert await stream(iter(()), timeout=10).code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_connections_beyond_the_bound_are_closed_and_room_is_made_again() -> None:
+    recorder = Recorder()
+    async with grpc_door(recorder, limits=GrpcLimits(connections=2)) as port:
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        for reader, writer in held:
+            writer.write(PREFACE + SETTINGS)
+            assert await reader.readexactly(9)
+        for _ in range(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            assert await frames_until_the_end(reader) == []
+            writer.transport.abort()
+        for _, writer in held:
+            writer.transport.abort()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            export = channel.unary_unary(f"/{SERVICES[Signal.LOGS]}/Export", None, None)
+            await export(logs_body("a"), timeout=20, wait_for_ready=True)
+    assert recorder.names == ["a"]
+
+
+async def test_who_pings_without_end_is_cut_off() -> None:
+    async with grpc_door(Recorder()) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(PREFACE + SETTINGS + 50 * PING)
+        frames = await frames_until_the_end(reader)
+        writer.transport.abort()
+    reasons = [int.from_bytes(payload[4:8]) for kind, payload in frames if kind == GOAWAY]
+    assert reasons[-1:] == [ENHANCE_YOUR_CALM]
+
+
+async def test_the_calls_of_one_connection_are_bounded_and_none_is_lost() -> None:
+    """A client keeps back what is more than the server said; what comes nevertheless may come again."""
+    recorder = Recorder()
+    async with grpc_door(recorder, limits=GrpcLimits(streams=3)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(PREFACE + SETTINGS)
+        head = await reader.readexactly(9)
+        said = await reader.readexactly(int.from_bytes(head[:3]))
+        writer.transport.abort()
+        pairs = dict(struct.iter_unpack(">HI", said))
+        assert (head[3], pairs[MAX_CONCURRENT_STREAMS]) == (SETTINGS_TYPE, 3)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            export = channel.unary_unary(f"/{SERVICES[Signal.LOGS]}/Export", None, None)
+            await export(b"", timeout=20)
+            recorder.gate.clear()
+            calls = [asyncio.create_task(_outcome(export, str(number))) for number in range(10)]
+            await until(lambda: recorder.calls == 1 + 3)
+            recorder.gate.set()
+            outcomes = dict(await asyncio.gather(*calls))
+    assert set(outcomes.values()) <= {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}
+    taken = [name for name, code in outcomes.items() if code is grpc.StatusCode.OK]
+    assert len(taken) >= 3
+    assert set(taken) == set(recorder.names)
+
+
+async def _outcome(
+    export: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes], name: str
+) -> tuple[str, grpc.StatusCode]:
+    call = export(logs_body(name), timeout=20)
+    return name, await call.code()
+
+
+async def test_headers_over_the_bound_are_refused(receiver: Receiver) -> None:
+    call = receiver.method(Signal.LOGS)
+    with pytest.raises(grpc.aio.AioRpcError) as failure:
+        await call(logs_body("a"), metadata=(("x-large", "x" * 40_000),), timeout=10)
+    assert failure.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    await receiver.export(logs_body("b"))
+    assert receiver.recorder.names == ["b"]
+
+
+async def test_a_connection_does_not_live_for_ever_and_its_client_does_not_notice() -> None:
+    recorder = Recorder()
+    async with grpc_door(recorder, limits=GrpcLimits(age_s=0.3, body_s=0.3)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(PREFACE + SETTINGS)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            export = channel.unary_unary(f"/{SERVICES[Signal.LOGS]}/Export", None, None)
+            await export(logs_body("first"), timeout=20)
+            assert any(kind == GOAWAY for kind, _ in await frames_until_the_end(reader))
+            await export(logs_body("second"), timeout=20)
+        writer.transport.abort()
+    assert recorder.names == ["first", "second"]
+
+
+@pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+async def test_bombs_are_exhausted_and_never_take_their_size(
+    receiver: Receiver, compression: grpc.Compression
+) -> None:
+    bomb = bytes(50_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(grpc.aio.AioRpcError) as failure:
+            await receiver.export(bomb, compression=compression)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert failure.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert peak_bytes < 10 * LIMIT_BYTES + 1_000_000
+    assert len(receiver.recorder.malformed) == 1
+
+
+@pytest.mark.parametrize("compression", list(grpc.Compression))
+async def test_every_compression_of_grpc_is_read(receiver: Receiver, compression: grpc.Compression) -> None:
+    body = logs_body(*(str(number) for number in range(100)))
+    await receiver.export(body, compression=compression)
+    assert receiver.recorder.body(Signal.LOGS) == body

@@ -234,7 +234,9 @@ def test_an_error_in_the_middle_is_written_behind_what_was_sent(port: int) -> No
 def test_an_answer_is_sent_while_it_is_found(port: int) -> None:
     """A client that reads slowly holds the query back: not everything is fetched at once."""
     with socket.create_connection(("127.0.0.1", port)) as connection:
-        connection.sendall(b"GET /?query=SELECT+number+FROM+system.numbers HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(
+            b"GET /?query=SELECT+number+FROM+system.numbers HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        )
         received = connection.recv(65536)
         assert received.startswith(b"HTTP/1.1 200")
 
@@ -267,7 +269,9 @@ def test_clickhouse_connect_reads_as_from_a_server(port: int, store: Store, uniq
 def test_a_client_that_leaves_ends_its_query_and_frees_its_place(narrow_port: int, store: Store) -> None:
     sql = f"{ENDLESS} WHERE number != 4711"
     with socket.create_connection(("127.0.0.1", narrow_port)) as connection:
-        connection.sendall(f"GET /?query={sql.replace(' ', '+')} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        connection.sendall(
+            f"GET /?query={sql.replace(' ', '+')} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        )
         while not running(store, "4711"):
             time.sleep(0.01)
     # With one place, this waits until the other query has ended.
@@ -283,7 +287,7 @@ def test_a_client_that_leaves_the_queue_is_forgotten(narrow_port: int, store: St
     while not running(store, "4712"):
         time.sleep(0.01)
     with socket.create_connection(("127.0.0.1", narrow_port)) as connection:
-        connection.sendall(b"GET /?query=SELECT+sleep(3) HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET /?query=SELECT+sleep(3) HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert ask(narrow_port, "SELECT 8").body == b"8\n"
     holding.join()
     assert first[0].status == 408

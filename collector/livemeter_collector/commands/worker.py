@@ -16,17 +16,6 @@ from livemeter_collector.service import Addresses, Service, Settings
 from livemeter_collector.store.contract import StoreError
 from livemeter_collector.supervise import NotSupervisedError, Parent
 
-_CRASHES = (
-    signal.SIGILL,
-    signal.SIGTRAP,
-    signal.SIGABRT,
-    signal.SIGBUS,
-    signal.SIGFPE,
-    signal.SIGSEGV,
-    signal.SIGSYS,
-)
-_MORTAL_EVERY_S = 0.2
-
 
 def run_alone(arguments: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM.
@@ -81,19 +70,6 @@ def _run(settings: Settings, parent: Parent | None) -> None:
         raise CommandError(str(error)) from error
 
 
-async def _keep_mortal() -> None:
-    """Make a crash end this process at once, so that it can be started again.
-
-    The engine handles these signals when it is imported and once more when it is opened, in a thread: it asks
-    for a report that, embedded, never comes, and waits five minutes for it while nothing is served. Only the
-    main thread can undo that, and is not told when.
-    """
-    while True:
-        for number in _CRASHES:
-            signal.signal(number, signal.SIG_DFL)
-        await asyncio.sleep(_MORTAL_EVERY_S)
-
-
 async def _serve(settings: Settings, parent: Parent | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -108,12 +84,10 @@ async def _serve(settings: Settings, parent: Parent | None) -> None:
         loop.add_signal_handler(number, on_signal)
     if parent:
         parent.stops(stop)
-    mortal = asyncio.create_task(_keep_mortal())
     in_order = await Service(settings).run(stop, lambda addresses: _say_ready(settings, addresses, parent))
-    mortal.cancel()
     if not in_order:
         sys.stderr.write(
-            "livemeter: the store was still busy ten seconds after the signal; what it had not finished was"
+            "livemeter: the store was still busy ten seconds after the signal; what it had not finished is"
             " not acknowledged and will be sent again\n"
         )
         sys.stderr.flush()

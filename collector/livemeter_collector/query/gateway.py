@@ -6,17 +6,26 @@ all is the store's decision.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from livemeter_collector.access import (
+    OPEN_PATHS,
+    Access,
+    Doorkeeper,
+    Refusal,
+    basic_password,
+    bearer_tokens,
+)
 from livemeter_collector.query.formats import may_have_clause, split_plain_clause, split_written_clause
 from livemeter_collector.query.gate import Gate, GateFullError
 from livemeter_collector.query.reply import Reply, error_response
@@ -31,6 +40,8 @@ MOST_QUERY_BYTES = 1024 * 1024
 
 _SENDING_S = 30.0
 """For a client to take what the query found, beyond the time that the query may take."""
+_AUTHENTICATION_FAILED = 516
+_REQUIRED_PASSWORD = 194
 _QUERY_IS_TOO_LARGE = 229
 _TIMEOUT_EXCEEDED = 159
 _TOO_MANY_SIMULTANEOUS_QUERIES = 202
@@ -38,14 +49,54 @@ _TOO_MANY_SIMULTANEOUS_QUERIES = 202
 _Result = TypeVar("_Result")
 
 
-def create_sql_app(store: Store, limits: QueryLimits | None = None, readers: int = READERS) -> Starlette:
+_NOBODY_ELSE = Access()
+
+
+def create_sql_app(
+    store: Store, limits: QueryLimits | None = None, readers: int = READERS, access: Access = _NOBODY_ELSE
+) -> Starlette:
     """Return an ASGI app that answers SELECT and its kin from the store.
 
     ``GET /ping`` and a ``GET /`` without a query answer ``Ok.``. Formats, error codes and their HTTP status
-    are ClickHouse's. It asks for no password: whoever reaches it may read.
+    are ClickHouse's. A token is a password, whoever the user says to be; without one, whoever reaches this
+    app from the same machine may read.
     """
     endpoint = _SqlEndpoint(store, limits or QueryLimits(), readers)
-    return Starlette(routes=[Route("/ping", _ok), Route("/", endpoint, methods=["GET", "POST"])])
+    doorkeeper = Middleware(
+        Doorkeeper, access=access, answer=_turn_away, tokens=_passwords, open_paths=OPEN_PATHS | {"/ping"}
+    )
+    return Starlette(
+        routes=[Route("/ping", _ok), Route("/", endpoint, methods=["GET", "POST"])], middleware=[doorkeeper]
+    )
+
+
+def _passwords(request: Request) -> Iterator[str]:
+    """Find passwords where ClickHouse's clients put them."""
+    yield from bearer_tokens(request)
+    yield from map(basic_password, request.headers.getlist("authorization"))
+    yield from request.headers.getlist("x-clickhouse-key")
+    yield from request.query_params.getlist("password")
+
+
+def _turn_away(refusal: Refusal, _: Request) -> Response:
+    """Answer as ClickHouse does: 401 to who showed nothing, 403 to who showed something wrong."""
+    if refusal is Refusal.ANOTHER_HOST:
+        return PlainTextResponse(f"{refusal.value}\n", 421)
+    if refusal is Refusal.WRONG_TOKEN:
+        return _unknown(
+            "the password is not the collector's token (AUTHENTICATION_FAILED)", _AUTHENTICATION_FAILED, 403
+        )
+    response = _unknown(
+        "the collector's token is required as password (REQUIRED_PASSWORD)", _REQUIRED_PASSWORD, 401
+    )
+    response.headers["WWW-Authenticate"] = 'Basic realm="livemeter", Bearer realm="livemeter"'
+    return response
+
+
+def _unknown(text: str, code: int, http_status: int) -> Response:
+    response = error_response(StoreError(text, code))
+    response.status_code = http_status
+    return response
 
 
 async def _ok(_: Request) -> Response:

@@ -18,6 +18,9 @@ else:
 _MEMBER_LIMIT = 16
 """A body may be several compressed streams in a row; thousands of empty ones would only burn time."""
 
+_ZSTD_WINDOW_LOG = 26
+"""64 MiB."""
+
 
 class _Decompressor(Protocol):
     @property
@@ -81,7 +84,8 @@ def _deflate(data: bytes) -> _Decompressor:
 
 
 def _zstd(_data: bytes) -> _Decompressor:
-    return zstd.ZstdDecompressor()
+    # The window is memory that a frame of a few bytes asks for; no request that is taken needs a larger one.
+    return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG})
 
 
 _DECOMPRESSORS: Mapping[str, Callable[[bytes], _Decompressor]] = {

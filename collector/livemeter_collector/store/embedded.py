@@ -12,8 +12,10 @@ One data directory per process, and never in a forked child: the engine's thread
 # clickhouse-connect is typed in part and chDB not at all.
 
 import contextlib
+import ctypes
 import json
 import os
+import signal
 import uuid
 import weakref
 from collections import deque
@@ -59,6 +61,15 @@ MEMORY_BYTES = 2 * 1024**3
 """What the engine may use unless told otherwise; it idles at 0.3 GB and works in 0.5 to 0.8."""
 
 _CLOSE_TIMEOUT_S = 30.0
+_CRASHES = (
+    signal.SIGILL,
+    signal.SIGTRAP,
+    signal.SIGABRT,
+    signal.SIGBUS,
+    signal.SIGFPE,
+    signal.SIGSEGV,
+    signal.SIGSYS,
+)
 _PIECE_BYTES = 1024 * 1024
 # Their blocks are complete pieces of the answer. Others have a head or an end and are made as a whole.
 _BLOCKWISE = frozenset({"native", "tabseparated", "tsv", "csv", "rowbinary", "jsoneachrow"})
@@ -279,7 +290,21 @@ def _start(path: Path, memory_bytes: int) -> Any:
             "max_server_memory_usage": str(memory_bytes),
             "backups.allowed_path": str(path.parent / WORK_DIRECTORY),
         }
-        return _open(f"{path}?{urlencode(options, safe='/')}")
+        connection = _open(f"{path}?{urlencode(options, safe='/')}")
+    _let_crashes_end_us()
+    return connection
+
+
+def _let_crashes_end_us() -> None:
+    """Take back the signals of a crash, which the engine handles from its import and its opening on.
+
+    It asks for a report that, embedded, never comes, and waits five minutes for it while nothing is served and
+    nobody starts the process again. By the C library, because Python changes signals in the main thread alone.
+    """
+    set_handler = ctypes.CDLL(None).signal
+    set_handler.argtypes, set_handler.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
+    for number in _CRASHES:
+        set_handler(number, None)
 
 
 def _open(location: str) -> Any:
