@@ -6,14 +6,12 @@ nothing and handles no signal; whoever runs it says when to stop and is told whe
 
 import asyncio
 import contextlib
-import logging
-import socket
 from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from livemeter_collector.control import ControlServer, withdraw_control
+from livemeter_collector.access import Access
 from livemeter_collector.ingest.ledger import close_ledger, keep_ledger
 from livemeter_collector.ingest.replay import replay_older
 from livemeter_collector.ingest.writer import Writer
@@ -22,27 +20,21 @@ from livemeter_collector.journal.dead_letters import DeadLetters
 from livemeter_collector.journal.journal import Journal
 from livemeter_collector.journal.journal import Limits as JournalLimits
 from livemeter_collector.journal.state import UnreadableStateError
-from livemeter_collector.listen import HttpServer, address_of, bind, in_use, port_of
+from livemeter_collector.listen import bind
 from livemeter_collector.prices.load import load_prices
 from livemeter_collector.prices.refresh import keep_priced
-from livemeter_collector.query.gateway import create_sql_app
-from livemeter_collector.receive.grpc import create_otlp_server
-from livemeter_collector.receive.http import create_otlp_app
+from livemeter_collector.servers import Addresses, Doors, Servers, check_free
 from livemeter_collector.store.contract import Store, StoreError
 from livemeter_collector.store.lock import DirectoryLock, announce, withdraw
 from livemeter_collector.store.migrate import migrate, read_schema
 from livemeter_collector.store.open import open_embedded, open_server
+from livemeter_collector.store.retention import Retention, apply_retention
 from livemeter_collector.store.sessions import keep_joined
-from livemeter_collector.telemetry.app import telemetry_routes
-
-_LOG = logging.getLogger("livemeter.collector")
 
 JOURNAL_DIRECTORY = "journal"
 """Within the data directory."""
 
-_GRPC_OPTION = "--otlp-grpc-port"
 # Together at most ten seconds from the order to stop to the end.
-_REQUESTS_S = 4
 _DRAIN_S = 4
 _CLOSE_S = 2
 
@@ -59,15 +51,9 @@ class Settings:
     otlp_http_port: int = 4318
     sql_port: int = 8123
     journal: JournalLimits = field(default_factory=JournalLimits)
-
-
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """The real addresses of a running service, each as ``host:port``."""
-
-    otlp_grpc: str
-    otlp_http: str
-    sql: str
+    retention: Retention = field(default_factory=Retention)
+    access: Access = field(default_factory=Access)
+    """Who may come in; its host is ``host``."""
 
 
 def open_store(settings: Settings) -> Store:
@@ -84,6 +70,7 @@ def open_store(settings: Settings) -> Store:
         with _opened_journal(settings) as journal:
             replay_older(store, journal, _dead_letters(settings), schema.number)
         migrate(store, schema)
+        apply_retention(store, settings.retention)
         load_prices(store)
         on_failure.pop_all()
     return store
@@ -108,8 +95,9 @@ class Service:
             StoreError: the store cannot be opened.
         """
         with contextlib.ExitStack() as listeners:
+            tls = self._settings.access.ssl_context()
             # Ports first: a second collector is told so before it touches any data.
-            _check_free(self._settings.host, self._settings.otlp_grpc_port)
+            check_free(self._settings.host, self._settings.otlp_grpc_port)
             otlp, sql = (
                 listeners.enter_context(bind(self._settings.host, port, option))
                 for port, option in (
@@ -121,7 +109,8 @@ class Service:
             store = await asyncio.to_thread(self._open_store, self._settings)
             try:
                 with _opened_journal(self._settings) as journal:
-                    stored = await self._serve(store, journal, otlp, sql, until, ready)
+                    doors = Doors(otlp, sql, tls, self._settings.access, self._settings.otlp_grpc_port)
+                    stored = await self._serve(store, journal, doors, until, ready)
             finally:
                 closed = await _within(_CLOSE_S, asyncio.to_thread(store.close))
             return stored and closed
@@ -130,16 +119,16 @@ class Service:
         self,
         store: Store,
         journal: Journal,
-        otlp: socket.socket,
-        sql: socket.socket,
+        doors: Doors,
         until: asyncio.Event,
         ready: Callable[[Addresses], None],
     ) -> bool:
         writer = Writer(store, journal, _dead_letters(self._settings))
         writer.start()
-        servers = _Servers(self._settings, store, writer, otlp, sql)
+        data_dir = self._settings.data_dir if self._settings.clickhouse_url is None else None
+        servers = Servers(store, writer, doors, data_dir)
         try:
-            addresses = await servers.start(self._settings)
+            addresses = await servers.start()
             with self._announced(addresses):
                 ready(addresses)
                 upkeep = keep_priced(store), keep_joined(store), keep_ledger(store, journal)
@@ -159,73 +148,12 @@ class Service:
         if self._settings.clickhouse_url is not None:
             yield
             return
-        announce(self._settings.data_dir, f"http://{addresses.sql}", f"http://{addresses.otlp_http}")
+        scheme = "https" if self._settings.access.is_tls else "http"
+        announce(self._settings.data_dir, f"{scheme}://{addresses.sql}", f"{scheme}://{addresses.otlp_http}")
         try:
             yield
         finally:
             withdraw(self._settings.data_dir)
-
-
-class _Servers:
-    """The three servers of a service, started and stopped together."""
-
-    def __init__(
-        self, settings: Settings, store: Store, writer: Writer, otlp: socket.socket, sql: socket.socket
-    ) -> None:
-        self._data_dir = settings.data_dir
-        self._grpc = create_otlp_server(writer)
-        otlp_app = create_otlp_app(writer)
-        otlp_app.router.routes.extend(telemetry_routes(writer))
-        self._http = [
-            (HttpServer(otlp_app, otlp, _REQUESTS_S), port_of(otlp)),
-            (HttpServer(create_sql_app(store), sql, _REQUESTS_S), port_of(sql)),
-        ]
-        self._control = _control(settings, store)
-        self._tasks: list[asyncio.Task[None]] = []
-
-    @property
-    def _all(self) -> list[HttpServer]:
-        return [*(server for server, _ in self._http), *([self._control] if self._control else [])]
-
-    async def start(self, settings: Settings) -> Addresses:
-        """Take requests on all three ports."""
-        host, wanted = settings.host, settings.otlp_grpc_port
-        try:
-            grpc_port = self._grpc.add_insecure_port(address_of(host, wanted))
-        except RuntimeError as error:
-            raise in_use(host, wanted, _GRPC_OPTION) from error
-        await self._grpc.start()
-        self._tasks = [asyncio.create_task(server.run_until_told()) for server in self._all]
-        for server in self._all:
-            await server.ready.wait()
-        otlp_port, sql_port = (port for _, port in self._http)
-        return Addresses(*(address_of(host, port) for port in (grpc_port, otlp_port, sql_port)))
-
-    async def failure(self) -> None:
-        """Wait until a server ends by itself, and raise what it ended of."""
-        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-
-    async def stop(self) -> None:
-        """Accept nothing more and let requests in flight finish for a few seconds."""
-        for server in self._all:
-            server.should_exit = True
-        # What a server failed of was raised by ``failure``; here all of them have to end.
-        await asyncio.gather(self._grpc.stop(_REQUESTS_S), *self._tasks, return_exceptions=True)
-        if self._control is not None:
-            withdraw_control(self._data_dir)
-
-
-def _control(settings: Settings, store: Store) -> ControlServer | None:
-    if settings.clickhouse_url is not None:
-        return None
-    try:
-        return ControlServer(store, settings.data_dir, _REQUESTS_S)
-    except OSError as error:
-        # Telemetry matters more than a command that can wait until the collector is stopped.
-        _LOG.warning("no backup can be made while the collector runs: %s", error)
-        return None
 
 
 @contextlib.contextmanager
@@ -255,11 +183,6 @@ def _opened_journal(settings: Settings) -> Generator[Journal, None, None]:
 
 def _dead_letters(settings: Settings) -> DeadLetters:
     return DeadLetters(settings.data_dir / DEAD_LETTERS_DIRECTORY)
-
-
-def _check_free(host: str, port: int) -> None:
-    # gRPC writes its own lines to stderr when a port is taken; this says it in one, before.
-    bind(host, port, _GRPC_OPTION).close()
 
 
 async def _first(*waits: Coroutine[Any, Any, object]) -> None:

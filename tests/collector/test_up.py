@@ -190,7 +190,7 @@ def test_a_port_in_use_is_one_line_and_no_directory_is_made(tmp_path: Path) -> N
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])  # noqa: S104 - refused
 def test_a_host_that_others_can_reach_is_refused(host: str) -> None:
     line = refused("--host", host)
-    assert f"--host {host} is not a loopback address" in line
+    assert f"--host {host} can be reached from other machines and needs a token" in line
 
 
 def test_a_server_that_cannot_be_reached_is_one_line_without_its_password() -> None:

@@ -21,6 +21,12 @@ _PORTS = (
     ("--otlp-http-port", 4318, "OTLP over HTTP"),
     ("--sql-port", 8123, "SQL over ClickHouse's HTTP protocol"),
 )
+_ACCESS = (
+    ("--token-file", "the token that callers must show; else the variable LIVEMETER_TOKEN"),
+    ("--tls-cert", "certificate of the three ports, PEM; with --tls-key"),
+    ("--tls-key", "its private key, PEM, without a passphrase"),
+    ("--tls-client-ca", "authorities of clients, PEM: clients need a certificate of theirs"),
+)
 _DATA = Path("livemeter-data")
 _OWN = ("supervisor", "worker")
 """The options that are not the worker's, by their place in the namespace."""
@@ -28,16 +34,19 @@ _OWN = ("supervisor", "worker")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``livemeter up``; their defaults are those of ``service.Settings``."""
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument(
+    parser.add_argument(
         "--data",
         type=Path,
         default=_DATA,
         metavar="DIR",
-        help="directory of the embedded ClickHouse (default: ./%(default)s)",
+        help="directory of the journal and of the embedded ClickHouse (default: ./%(default)s)",
     )
-    where.add_argument("--clickhouse", metavar="URL", help="store in this ClickHouse server instead")
-    parser.add_argument("--host", default="127.0.0.1", help="loopback address (default: %(default)s)")
+    parser.add_argument("--clickhouse", metavar="URL", help="store in this ClickHouse server instead")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on; any but a loopback address needs a token (default: %(default)s)",
+    )
     for option, default, what in _PORTS:
         parser.add_argument(
             option,
@@ -46,6 +55,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             metavar="PORT",
             help=f"{what}; 0 takes a free port (default: %(default)s)",
         )
+    for option, what in _ACCESS:
+        parser.add_argument(option, type=Path, metavar="FILE", help=what)
+    parser.add_argument(
+        "--journal-limit",
+        default="2GB",
+        metavar="SIZE",
+        help="what the journal may hold before requests are refused, in MB or GB (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--keep",
+        default="frames=30,logs=30,traces=30,metrics=90,facts=forever",
+        metavar="KIND=DAYS,...",
+        help="how many days data of a kind is kept, or 'forever' (default: %(default)s)",
+    )
     parser.add_argument(
         "--no-supervisor",
         dest="supervisor",

@@ -2,19 +2,26 @@
 
 import argparse
 import asyncio
-import ipaddress
 import logging
 import os
+import re
 import signal
 import sys
+from dataclasses import fields, replace
 from urllib.parse import urlsplit
 
 from livemeter import __version__
 from livemeter.cli.errors import CommandError
+from livemeter_collector.access import Access, AccessError, read_token
+from livemeter_collector.journal.journal import Limits as JournalLimits
 from livemeter_collector.listen import ListenError
-from livemeter_collector.service import Addresses, Service, Settings
+from livemeter_collector.servers import Addresses
+from livemeter_collector.service import Service, Settings
 from livemeter_collector.store.contract import StoreError
+from livemeter_collector.store.retention import Retention
 from livemeter_collector.supervise import NotSupervisedError, Parent
+
+_SIZE = re.compile(r"(\d+)\s*(MB|GB)", re.IGNORECASE)
 
 
 def run_alone(arguments: argparse.Namespace) -> int:
@@ -49,12 +56,16 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
     """Return the service's settings by the options of ``livemeter up``.
 
     Raises:
-        CommandError: the host is not a loopback address.
+        CommandError: an option's value cannot be used; one line says why.
     """
+    host = "127.0.0.1" if arguments.host == "localhost" else arguments.host
     return Settings(
         data_dir=arguments.data.resolve(),
         clickhouse_url=arguments.clickhouse,
-        host=_loopback(arguments.host),
+        host=host,
+        journal=JournalLimits(size_bytes=_size_bytes(arguments.journal_limit)),
+        retention=_retention(arguments.keep),
+        access=_access(arguments, host),
         otlp_grpc_port=arguments.otlp_grpc_port,
         otlp_http_port=arguments.otlp_http_port,
         sql_port=arguments.sql_port,
@@ -66,7 +77,7 @@ def _run(settings: Settings, parent: Parent | None) -> None:
     logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
     try:
         asyncio.run(_serve(settings, parent))
-    except (ListenError, StoreError) as error:
+    except (AccessError, ListenError, StoreError) as error:
         raise CommandError(str(error)) from error
 
 
@@ -112,18 +123,22 @@ def _say_ready(settings: Settings, addresses: Addresses, parent: Parent | None) 
 
 
 def _ready_text(settings: Settings, addresses: Addresses) -> str:
-    lines = (
+    scheme = "https" if settings.access.is_tls else "http"
+    lines = [
         f"livemeter {__version__} is ready",
         f"  OTLP/gRPC   {addresses.otlp_grpc}",
-        f"  OTLP/HTTP   http://{addresses.otlp_http}",
-        f"  SQL         http://{addresses.sql}",
+        f"  OTLP/HTTP   {scheme}://{addresses.otlp_http}",
+        f"  SQL         {scheme}://{addresses.sql}",
         f"  data        {_where(settings)}",
         "to instrument an application, set",
-        f"  LIVEMETER_ENDPOINT=http://{addresses.otlp_http}",
+        f"  LIVEMETER_ENDPOINT={scheme}://{addresses.otlp_http}",
+        *(["  LIVEMETER_HEADERS=authorization=Bearer%20TOKEN"] if settings.access.token else []),
         "and put this line before it uses google-genai:",
         "  import livemeter.auto",
         "Ctrl-C stops the collector",
-    )
+    ]
+    if settings.access.in_the_clear:
+        lines.append("the token and all telemetry cross the network in the clear: see --tls-cert")
     return "\n".join(lines)
 
 
@@ -135,15 +150,36 @@ def _where(settings: Settings) -> str:
     return f"{url.scheme}://{url.netloc.rpartition('@')[2]}"
 
 
-def _loopback(host: str) -> str:
-    address = "127.0.0.1" if host == "localhost" else host
+def _access(arguments: argparse.Namespace, host: str) -> Access:
     try:
-        loopback = ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise CommandError(
-            f"--host {host} is not a loopback address: this version has no access tokens and listens on"
-            " this machine only (127.0.0.1 or ::1)"
+        return Access(
+            host,
+            read_token(os.environ, arguments.token_file),
+            arguments.tls_cert,
+            arguments.tls_key,
+            arguments.tls_client_ca,
         )
-    return address
+    except AccessError as error:
+        raise CommandError(str(error)) from error
+
+
+def _size_bytes(text: str) -> int:
+    found = _SIZE.fullmatch(text.strip())
+    if found is None or not int(found[1]):
+        raise CommandError(f"--journal-limit {text!r} is no size: write 500MB or 2GB")
+    return int(found[1]) * (1024**3 if found[2].upper() == "GB" else 1024**2)
+
+
+def _retention(text: str) -> Retention:
+    kinds = {field.name for field in fields(Retention)}
+    days: dict[str, int | None] = {}
+    for word in text.split(","):
+        kind, _, value = (part.strip() for part in word.partition("="))
+        if kind not in kinds or not (value == "forever" or value.isdecimal()):
+            known = ", ".join(sorted(kinds))
+            raise CommandError(f"--keep {word.strip()!r} is not KIND=DAYS or KIND=forever: kinds are {known}")
+        days[kind] = None if value == "forever" else int(value)
+    try:
+        return replace(Retention(), **days)
+    except ValueError as error:
+        raise CommandError(f"--keep {error}") from error

@@ -17,8 +17,12 @@ from livemeter_collector.journal.segment import Segment
 from livemeter_collector.journal.state import Amount
 from livemeter_collector.store.contract import PoisonError, Store
 
-MAX_DEATHS = 5
-"""As often a segment may have been in the engine's hands when the process died; then it is suspected."""
+MAX_DEATHS = 20
+"""As often in a row a segment may have been in the engine's hands when the process died; then it is
+suspected.
+
+Many, because a process that is killed soon after each start, for whatever reason, has some segment in its
+hands nearly every time, and because what is suspected may have been stored before the process died."""
 
 
 class SetsAside(Protocol):

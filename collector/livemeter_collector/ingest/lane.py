@@ -77,6 +77,8 @@ class Lane:
         self._to_feed = asyncio.Event()
         self._at_the_file = asyncio.Lock()
         self._backlog: deque[Segment] = deque(journal.left[signal])
+        # When the open segment got its first request. Not by the clock of its entries: that one may be set.
+        self._open_since: float | None = None
         self._closed = asyncio.Event()
         self._written = asyncio.Event()
         self._tallies: dict[Fate, Tally] = {}
@@ -184,6 +186,7 @@ class Lane:
                 await self._in_thread(
                     lambda: self._journal.append(self._signal, [waiting.entry for waiting in group])
                 )
+                self._open_since = self._open_since or time.monotonic()
                 await self._seal_if_full()
         except JournalFullError as error:
             self._refuse(group, str(error))
@@ -192,12 +195,16 @@ class Lane:
             self._to_feed.set()
 
     async def _seal_if_full(self) -> None:
-        # Not left to the other loop: while the store is away that one waits, and a segment is read as a whole.
+        # Not left to the other loop, which waits while the store is away: a segment is read as a whole.
         size, _ = self._journal.open_amount(self._signal)
         if size >= self._limits.segment_bytes:
-            segment = await self._in_thread(lambda: self._journal.seal(self._signal))
+            segment = await self._seal()
             if segment is not None:
                 self._backlog.append(segment)
+
+    async def _seal(self) -> Segment | None:
+        self._open_since = None
+        return await self._in_thread(lambda: self._journal.seal(self._signal))
 
     def _acknowledge(self, group: Iterable[Waiting]) -> None:
         for waiting in group:
@@ -232,7 +239,7 @@ class Lane:
             async with self._at_the_file:
                 if self._backlog:
                     return self._backlog.popleft()
-                segment = await self._in_thread(lambda: self._journal.seal(self._signal))
+                segment = await self._seal()
             if segment is not None:
                 return segment
             if is_over:
@@ -241,8 +248,8 @@ class Lane:
     async def _wait_until_due(self) -> None:
         """Wait until the open segment is full, or old, or nothing more will come."""
         while not self._written.is_set() and not self._backlog:
-            size, oldest_ns = self._journal.open_amount(self._signal)
-            left_s = self._limits.window_s - (time.time_ns() - oldest_ns) / 1e9 if size else None
+            since = self._open_since
+            left_s = None if since is None else since + self._limits.window_s - time.monotonic()
             if left_s is not None and left_s <= 0:
                 return
             self._to_feed.clear()

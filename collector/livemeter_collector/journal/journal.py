@@ -201,7 +201,9 @@ class Journal:
             write_state(self._state_path, state)
             self._state = state
             self._sealed[signal].pop(segment.preamble.number, None)
-        segment.unlink()
+        # It counts as done by now, and must not be done again: the next process removes what is left of it.
+        with contextlib.suppress(OSError):
+            segment.unlink()
 
     def close(self) -> None:
         """Close the open files; what is in them is there for the next process."""

@@ -10,6 +10,7 @@ from livemeter_collector.journal.record import (
     Contents,
     Entry,
     Preamble,
+    UnreadableSegmentError,
     entries_bytes,
     entries_length,
     preamble_bytes,
@@ -39,9 +40,19 @@ class Segment:
     """When its first request was accepted (Unix, nanoseconds)."""
 
     def read(self) -> tuple[bytes, Contents]:
-        """Return the segment's bytes and what is where in them."""
+        """Return the segment's bytes and what is where in them.
+
+        Raises:
+            BrokenJournalError: they are not those that were written.
+            OSError: they cannot be read.
+        """
         data = self.path.read_bytes()
-        contents = read_contents(data)
+        try:
+            contents = read_contents(data)
+        except UnreadableSegmentError as error:
+            raise BrokenJournalError(f"{self.path.name} changed on disk: {error}") from error
+        if contents.end != self.file_bytes:
+            raise BrokenJournalError(f"{self.path.name} changed on disk after byte {contents.end}")
         return data[: contents.end], contents
 
     def begin_try(self) -> int:

@@ -298,8 +298,9 @@ def _start(path: Path, memory_bytes: int) -> Any:
 def _let_crashes_end_us() -> None:
     """Take back the signals of a crash, which the engine handles from its import and its opening on.
 
-    It asks for a report that, embedded, never comes, and waits five minutes for it while nothing is served and
-    nobody starts the process again. By the C library, because Python changes signals in the main thread alone.
+    It asks for a report that, embedded, never comes, and waits five minutes for it while nothing is served
+    and nobody starts the process again. By the C library, because Python changes signals in the main thread
+    alone.
     """
     set_handler = ctypes.CDLL(None).signal
     set_handler.argtypes, set_handler.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
