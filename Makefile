@@ -59,7 +59,10 @@ test-genai: $(STAMPS_GENAI)  ## the hooks on older google-genai with websockets 
 
 soak: $(STAMP)  ## what takes long: ten thousand sessions, and properties on new examples
 	$(BIN)/python -m pytest -q -s tests/soak/soak_sessions.py
-	LIVEMETER_HYPOTHESIS=soak $(BIN)/python -m pytest -q --timeout 3600 tests/observer tests/app/test_transparency.py
+	$(BIN)/python -m pytest -q -s --timeout 600 tests/soak/soak_doors.py
+	$(BIN)/python -m pytest -q -s --timeout 3600 tests/soak/soak_crash.py
+	LIVEMETER_HYPOTHESIS=soak $(BIN)/python -m pytest -q --timeout 3600 tests/observer tests/app/test_transparency.py \
+	  tests/collector/test_otlp_fuzz.py
 
 format: $(STAMP)  ## rewrite the code in the house style
 	$(BIN)/ruff format .

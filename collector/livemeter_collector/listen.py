@@ -63,6 +63,13 @@ def address_of(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def reachable(address: str) -> str:
+    """Return where this machine reaches what listens at ``host:port``: all addresses include loopback."""
+    host, _, port = address.rpartition(":")
+    own = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - compared, not listened on
+    return f"{own.get(host, host)}:{port}"
+
+
 def in_use(host: str, port: int, option: str) -> ListenError:
     """Return the error of a port that another program holds."""
     return ListenError(f"port {port} on {host} is in use: stop the other program or choose another: {option}")

@@ -20,7 +20,7 @@ from livemeter_collector.journal.dead_letters import DeadLetters
 from livemeter_collector.journal.journal import Journal
 from livemeter_collector.journal.journal import Limits as JournalLimits
 from livemeter_collector.journal.state import UnreadableStateError
-from livemeter_collector.listen import bind
+from livemeter_collector.listen import bind, reachable
 from livemeter_collector.prices.load import load_prices
 from livemeter_collector.prices.refresh import keep_priced
 from livemeter_collector.servers import Addresses, Doors, Servers, check_free
@@ -149,7 +149,8 @@ class Service:
             yield
             return
         scheme = "https" if self._settings.access.is_tls else "http"
-        announce(self._settings.data_dir, f"{scheme}://{addresses.sql}", f"{scheme}://{addresses.otlp_http}")
+        sql, otlp = (f"{scheme}://{reachable(each)}" for each in (addresses.sql, addresses.otlp_http))
+        announce(self._settings.data_dir, sql, otlp)
         try:
             yield
         finally:

@@ -34,7 +34,7 @@ class Recorder:
         """Requests wait here; open unless a test closes it."""
         self.gate.set()
 
-    async def submit(self, signal: Signal, request: Request) -> None:
+    async def submit(self, signal: Signal, request: Request, *, again: bool = False) -> None:
         self.calls += 1
         await self.gate.wait()
         if self.answers:

@@ -3,6 +3,7 @@
 import argparse
 import base64
 import http.client
+import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError
 
 from livemeter.cli.errors import CommandError
+from livemeter_collector.access import read_token
 from livemeter_collector.commands.options import DATA_DIRECTORY
 from livemeter_collector.commands.printing import note, show, write
 from livemeter_collector.ingest.request import RefusedError
@@ -248,8 +250,13 @@ def _send_again(letters: DeadLetters, envelope: Envelope, url: str) -> str:
 
 
 def _post(url: str, letter: DeadLetter) -> str:
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=_ANSWER_TIMEOUT_S)
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.netloc, timeout=_ANSWER_TIMEOUT_S)
+    token = read_token(os.environ, None)
     headers = {"Content-Type": PROTOBUF, RETRY_HEADER: "1"}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
     try:
         connection.request("POST", f"/v1/{letter.signal}", letter.body, headers)
         answer = connection.getresponse()

@@ -4,12 +4,15 @@ One process at a time can have a directory. When a collector has it, its SQL end
 nobody has it, it is opened here, read-only, for as long as the command takes. Nothing here waits without end.
 """
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote, urlsplit
 
+from livemeter_collector.access import TOKEN_VARIABLE
 from livemeter_collector.store.contract import (
     DirectoryHeldError,
     Parameters,
@@ -75,13 +78,19 @@ def _open_directory(data: Path) -> Store:
     while True:
         collector = running_collector(data)
         try:
-            return (
-                open_embedded(data, read_only=True) if collector is None else open_server(collector.sql_url)
-            )
+            if collector is None:
+                return open_embedded(data, read_only=True)
+            return open_server(_with_token(collector.sql_url, os.environ.get(TOKEN_VARIABLE, "").strip()))
         except (DirectoryHeldError, StoreUnavailableError):
             if time.monotonic() > deadline:
                 raise
             time.sleep(_POLL_S)
+
+
+def _with_token(url: str, token: str) -> str:
+    """Return the address with the collector's token as a password, if there is one."""
+    parts = urlsplit(url)
+    return url if not token else f"{parts.scheme}://livemeter:{quote(token, safe='')}@{parts.netloc}"
 
 
 def _checked(store: Store) -> Reader:

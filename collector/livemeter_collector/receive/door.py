@@ -13,8 +13,8 @@ _INLINE_BYTES = 16 * 1024
 class Acceptor(Protocol):
     """Where decoded requests go: the writer, as far as the doors know it."""
 
-    async def submit(self, signal: Signal, request: Request) -> None:
-        """Return when the request's records are durable.
+    async def submit(self, signal: Signal, request: Request, *, again: bool = False) -> None:
+        """Return when the request's records are durable; ``again``: although its bytes came before.
 
         Raises:
             RequestError: they are not, and the request was not acknowledged.
@@ -31,8 +31,12 @@ async def take(
     content_encoding: str,
     body: bytes,
     limit_bytes: int,
+    *,
+    again: bool = False,
 ) -> None:
-    """Return when the request, as received, is stored; ``limit_bytes`` bounds it after decompression.
+    """Return when the request, as received, is kept; ``limit_bytes`` bounds it after decompression.
+
+    With ``again`` it is kept although its bytes came before.
 
     Raises:
         RequestError: one of its four kinds; nothing of the request was acknowledged.
@@ -48,4 +52,4 @@ async def take(
     except RequestError:
         acceptor.count_malformed(signal, len(body))
         raise
-    await acceptor.submit(signal, request)
+    await acceptor.submit(signal, request, again=again)

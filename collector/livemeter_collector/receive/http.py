@@ -21,6 +21,7 @@ from livemeter_collector.ingest.request import (
     TooLargeError,
     UnsupportedTypeError,
 )
+from livemeter_collector.journal.dead_letters import RETRY_HEADER
 from livemeter_collector.receive.decode import JSON, LIMIT_BYTES, PROTOBUF, media_type
 from livemeter_collector.receive.door import Acceptor, take
 from livemeter_collector.receive.rpc_status import Code, problem, status
@@ -84,7 +85,8 @@ def _endpoint(acceptor: Acceptor, signal: Signal, limit_bytes: int, room: _Room)
         try:
             body = await _read(request, limit_bytes, room)
             encoding = request.headers.get("content-encoding", "")
-            await take(acceptor, signal, content_type, encoding, body, limit_bytes)
+            again = request.headers.get(RETRY_HEADER) == "1"
+            await take(acceptor, signal, content_type, encoding, body, limit_bytes, again=again)
         except ClientDisconnect:
             # Nobody reads this answer; without one the server would report an error that is none.
             return Response(status_code=400)

@@ -56,8 +56,8 @@ class _Table:
     extra_days: int = 0
 
 
-# Senders' clocks are not clamped in these. What lies beyond a DateTime's end would wrap around and be old; and
-# a record without a time, which is 1970 here, would be gone as soon as it came: its age is not known.
+# Senders' clocks are not clamped in these. What lies beyond a DateTime's end would wrap around and be old;
+# and a record without a time, which is 1970 here, would be gone as soon as it came: its age is not known.
 _NEVER = "toDateTime64('2070-01-01 00:00:00', 9, 'UTC')"
 _OWN_CLOCK = f"if({{0}} < toDateTime64('2000-01-01 00:00:00', 9, 'UTC'), {_NEVER}, least({{0}}, {_NEVER}))"
 _METRICS = ("gauge", "sum", "histogram", "exponential_histogram", "summary")

@@ -126,7 +126,10 @@ class ServerStore:
         """Close the connections; what is in flight ends with an error."""
         if not self._closed.is_set():
             self._closed.set()
-            self._client.close()
+            # urllib3-future, where it has taken urllib3's place, keeps its pools in another way than the
+            # client closes them; they end with the process.
+            with contextlib.suppress(AttributeError):
+                self._client.close()
 
     def _chunks(self, request: Callable[[], HTTPResponse]) -> Generator[bytes]:
         with self._errors(), contextlib.closing(request()) as response:
