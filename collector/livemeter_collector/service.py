@@ -52,6 +52,8 @@ class Settings:
     sql_port: int = 8123
     journal: JournalLimits = field(default_factory=JournalLimits)
     retention: Retention = field(default_factory=Retention)
+    after_crash: bool = False
+    """The collector that had the directory before died of a fault of its own."""
     access: Access = field(default_factory=Access)
     """Who may come in; its host is ``host``."""
 
@@ -109,6 +111,7 @@ class Service:
             store = await asyncio.to_thread(self._open_store, self._settings)
             try:
                 with _opened_journal(self._settings) as journal:
+                    journal.note_death(crashed=self._settings.after_crash)
                     doors = Doors(otlp, sql, tls, self._settings.access, self._settings.otlp_grpc_port)
                     stored = await self._serve(store, journal, doors, until, ready)
             finally:

@@ -32,6 +32,22 @@ class Pauses:
     """Ready for as long, it has recovered, and the next pause is the first again."""
 
 
+AFTER_CRASH = "--after-crash"
+"""What a worker is told when the one before it crashed: it looks at what that one had in its hands."""
+
+_CRASHES = frozenset(
+    {
+        signal.SIGILL,
+        signal.SIGTRAP,
+        signal.SIGABRT,
+        signal.SIGBUS,
+        signal.SIGFPE,
+        signal.SIGSEGV,
+        signal.SIGSYS,
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
     """How a worker ended."""
@@ -96,6 +112,11 @@ def next_step(ended: Ended, history: History, stopping: bool, pauses: Pauses) ->
     return Restart(pause_s, says, History(was_ready, pause_s))
 
 
+def has_crashed(ended: Ended) -> bool:
+    """Tell whether a worker died of a fault of its own: not when somebody killed it."""
+    return -ended.returncode in _CRASHES
+
+
 def _stopped(ended: Ended) -> Finish:
     if ended.returncode > 0:
         return Finish(ended.returncode)
@@ -153,8 +174,11 @@ class _Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_signal, number)
         history = History()
+        crashed = False
         while True:
-            step = next_step(await self._one_worker(), history, self._stopping.is_set(), self._pauses)
+            ended = await self._one_worker([AFTER_CRASH] if crashed else [])
+            crashed = has_crashed(ended)
+            step = next_step(ended, history, self._stopping.is_set(), self._pauses)
             if self._hurried_by:
                 return 128 + self._hurried_by
             if step.says:
@@ -176,8 +200,9 @@ class _Supervisor:
         if self._worker:
             self._worker.stop()
 
-    async def _one_worker(self) -> Ended:
-        worker = self._worker = await _Worker.start([*self._command, *_ports_again(self._said)])
+    async def _one_worker(self, more: Sequence[str]) -> Ended:
+        command = [*self._command, *more, *_ports_again(self._said)]
+        worker = self._worker = await _Worker.start(command)
         if self._stopping.is_set():
             worker.stop()
         try:

@@ -37,7 +37,7 @@ class Elsewhere:
     def query(self, sql: str, parameters: Parameters | None = None) -> Table:
         return self._store.query(self._here(sql), parameters)
 
-    def insert_otlp(self, signal: Signal, body: bytes, token: str) -> None:
+    def insert_otlp(self, signal: Signal, body: bytes, token: str, origin: str = "") -> None:
         raise StoreError("a schema needs no records")
 
     def stream(

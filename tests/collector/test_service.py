@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter as GrpcLogExporter
@@ -13,9 +14,12 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import LogRecordExporter, SimpleLogRecordProcessor
 
 from livemeter_collector.listen import ListenError
-from livemeter_collector.service import Addresses, Service, Settings
+from livemeter_collector.service import Service, Settings
 from livemeter_collector.store.contract import StoreError
 from tests.collector.memory_store import MemoryStore, until
+
+if TYPE_CHECKING:
+    from livemeter_collector.servers import Addresses
 
 
 @pytest.fixture

@@ -342,7 +342,7 @@ async def test_a_bug_is_raised_and_what_was_acknowledged_is_kept(tmp_path: Path)
         await until(lambda: store.names == ["a"])
 
 
-async def test_a_batch_that_the_process_died_of_again_and_again_is_set_aside(tmp_path: Path) -> None:
+async def test_a_batch_over_which_processes_crashed_again_and_again_is_set_aside(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal", 1, ROOMY)
     writer = Writer(_BrokenStore(), journal, DeadLetters(tmp_path / "letters"), QUICK)
     writer.start()
@@ -353,14 +353,15 @@ async def test_a_batch_that_the_process_died_of_again_and_again_is_set_aside(tmp
         await writer.stop(timeout_s=5)
     (segment,) = Journal(tmp_path / "journal", 1, ROOMY).left[Signal.LOGS]
     for _ in range(MAX_DEATHS):
-        segment.begin_try()  # And a process that is killed never comes to its end.
+        segment.begin_try()
+        Journal(tmp_path / "journal", 1, ROOMY).note_death(crashed=True)
 
     store = MemoryStore()
     async with writing(store, tmp_path) as on:
         await until(lambda: not on.names_on_disk())
         assert store.names == []
         (letter,) = on.letters.list().letters
-        assert f"died {MAX_DEATHS} times" in letter.reason
+        assert f"crashed {MAX_DEATHS} times" in letter.reason
 
 
 events = st.lists(

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from livemeter.cli.errors import CommandError
-from livemeter_collector.supervise import supervise
+from livemeter_collector.supervise import AFTER_CRASH, supervise
 
 for _name in ("clickhouse_connect", "google.protobuf", "grpc", "starlette", "uvicorn"):
     if importlib.util.find_spec(_name) is None:
@@ -76,6 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="one process, which nobody starts again when it dies: for containers, whose orchestrator does",
     )
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument(AFTER_CRASH, action="store_true", help=argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -66,6 +66,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         journal=JournalLimits(size_bytes=_size_bytes(arguments.journal_limit)),
         retention=_retention(arguments.keep),
         access=_access(arguments, host),
+        after_crash=arguments.after_crash,
         otlp_grpc_port=arguments.otlp_grpc_port,
         otlp_http_port=arguments.otlp_http_port,
         sql_port=arguments.sql_port,

@@ -17,12 +17,12 @@ from livemeter_collector.journal.segment import Segment
 from livemeter_collector.journal.state import Amount
 from livemeter_collector.store.contract import PoisonError, Store
 
-MAX_DEATHS = 20
-"""As often in a row a segment may have been in the engine's hands when the process died; then it is
-suspected.
+MAX_DEATHS = 3
+"""As many processes may crash with a segment in the store's hands before it is suspected.
 
-Many, because a process that is killed soon after each start, for whatever reason, has some segment in its
-hands nearly every time, and because what is suspected may have been stored before the process died."""
+Only crashes count. A process that is killed has some segment in its hands nearly every time, and that says
+nothing of it; and what is suspected may have been stored already.
+"""
 
 
 class SetsAside(Protocol):
@@ -49,10 +49,11 @@ class Feeder:
             OSError: the disk is full; the same.
         """
         data, contents = segment.read()
-        if segment.begin_try() >= MAX_DEATHS:
-            reason = f"the collector died {MAX_DEATHS} times while the batch that held it was being stored"
+        if segment.deaths >= MAX_DEATHS:
+            reason = f"the collector crashed {MAX_DEATHS} times while the batch that held it was being stored"
             set_aside = self._bury(segment, data, contents.places, reason)
         else:
+            segment.begin_try()
             try:
                 set_aside = self._store_part(segment, data, contents.places)
             finally:

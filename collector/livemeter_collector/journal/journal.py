@@ -90,6 +90,16 @@ class Journal:
         """Segments of an earlier process by signal, oldest first: to be stored before all others."""
         self._next = {signal: self._number_after(signal) for signal in Signal}
 
+    def note_death(self, *, crashed: bool) -> None:
+        """Take note of how the process before this one ended; once, before anything is stored.
+
+        Args:
+            crashed: it died of a fault of its own, and was not killed.
+        """
+        for segments in self.left.values():
+            for segment in segments:
+                segment.note_death(crashed=crashed)
+
     @property
     def collector_id(self) -> str:
         """A UUID, minted with the directory."""

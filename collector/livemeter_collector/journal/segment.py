@@ -18,7 +18,6 @@ from livemeter_collector.journal.record import (
 )
 
 SUFFIX = ".pb"
-_TRIES = ".tries"
 
 
 class BrokenJournalError(Exception):
@@ -55,25 +54,37 @@ class Segment:
             raise BrokenJournalError(f"{self.path.name} changed on disk after byte {contents.end}")
         return data[: contents.end], contents
 
-    def begin_try(self) -> int:
-        """Take note on disk that it is being stored; return how often that was not lived through before."""
-        tries = self._tries()
-        deaths = len(tries.read_bytes()) if tries.exists() else 0
-        with tries.open("ab") as file:
-            file.write(b".")
-        return deaths
+    def begin_try(self) -> None:
+        """Take note on disk that it is in the store's hands."""
+        self._trying().touch()
 
     def end_try(self) -> None:
-        """Take note that the process is still alive."""
-        self._tries().unlink(missing_ok=True)
+        """Take note that the process lived through it."""
+        self._trying().unlink(missing_ok=True)
+
+    def note_death(self, *, crashed: bool) -> None:
+        """Take note, in a new process, of how the one before it ended."""
+        if self._trying().exists() and crashed:
+            with self._deaths().open("ab") as file:
+                file.write(b".")
+        self.end_try()
+
+    @property
+    def deaths(self) -> int:
+        """How many processes crashed with it in the store's hands."""
+        return self._deaths().stat().st_size if self._deaths().exists() else 0
 
     def unlink(self) -> None:
         """Remove its files. That they are gone is durable with the directory's next sync."""
         self.path.unlink(missing_ok=True)
-        self._tries().unlink(missing_ok=True)
+        self.end_try()
+        self._deaths().unlink(missing_ok=True)
 
-    def _tries(self) -> Path:
-        return self.path.with_suffix(_TRIES)
+    def _trying(self) -> Path:
+        return self.path.with_suffix(".trying")
+
+    def _deaths(self) -> Path:
+        return self.path.with_suffix(".deaths")
 
 
 def segment_of(path: Path, contents: Contents) -> Segment:

@@ -87,7 +87,10 @@ def _turn_away(refusal: Refusal, _: Request) -> Response:
             "the password is not the collector's token (AUTHENTICATION_FAILED)", _AUTHENTICATION_FAILED, 403
         )
     response = _unknown(
-        "the collector's token is required as password (REQUIRED_PASSWORD)", _REQUIRED_PASSWORD, 401
+        "the collector's token is required as password: livemeter's commands take it from LIVEMETER_TOKEN"
+        " (REQUIRED_PASSWORD)",
+        _REQUIRED_PASSWORD,
+        401,
     )
     response.headers["WWW-Authenticate"] = 'Basic realm="livemeter", Bearer realm="livemeter"'
     return response

@@ -7,7 +7,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from livemeter_collector.service import Addresses, Service, Settings
+from livemeter_collector.servers import Addresses
+from livemeter_collector.service import Service, Settings
 from livemeter_collector.store.contract import Store
 from livemeter_collector.store.migrate import migrate
 from livemeter_collector.store.open import open_embedded

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livemeter_collector.journal import journal as journal_module
 from livemeter_collector.journal.journal import Journal, JournalFullError, Limits, segment_path
 from livemeter_collector.journal.record import Entry, digest_of
 from livemeter_collector.journal.seen import SeenRequests
@@ -245,14 +244,17 @@ def test_a_full_disk_leaves_the_segment_as_it_was(tmp_path: Path, monkeypatch: p
     assert left(opened(tmp_path)) == [[b"one", b"three"]]
 
 
-def test_a_segment_tells_how_often_it_was_not_lived_through(tmp_path: Path) -> None:
-    segment = sealed(opened(tmp_path), b"one")
+def test_a_segment_tells_how_many_processes_crashed_over_it(tmp_path: Path) -> None:
+    """Not those that were killed, and not those that crashed while it lay in the journal."""
+    in_hands, waiting = sealed(opened(tmp_path), b"one"), sealed(opened(tmp_path), b"two")
+    for crashed in (True, False, True):
+        in_hands.begin_try()
+        opened(tmp_path).note_death(crashed=crashed)
+    opened(tmp_path).note_death(crashed=True)
 
-    assert [segment.begin_try(), segment.begin_try()] == [0, 1]
-    (again,) = opened(tmp_path).left[LOGS]
-    assert again.begin_try() == 2
-    again.end_try()
-    assert segment.begin_try() == 0
+    assert (in_hands.deaths, waiting.deaths) == (2, 0)
+    in_hands.unlink()
+    assert in_hands.deaths == 0
 
 
 def test_free_space_is_not_asked_for_every_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,7 +265,7 @@ def test_free_space_is_not_asked_for_every_request(tmp_path: Path, monkeypatch: 
         asked.append(path)
         return usage(path)
 
-    monkeypatch.setattr(journal_module.shutil, "disk_usage", counted)
+    monkeypatch.setattr(shutil, "disk_usage", counted)
     journal = opened(tmp_path)
     for _ in range(100):
         journal.reason_to_refuse(1)

@@ -1,0 +1,99 @@
+"""Tokens that the engine wrote down and whose parts never came to be: forgotten before it starts.
+
+The engine notes an insert's token in its table's deduplication log and then renames the part into place. A
+process that is killed in between leaves a token that hides the insert when it comes again, though nothing of
+it is there. Files only; the engine must not be running on them.
+
+A line of a log is ``operation TAB part TAB block id``; operation 1 adds. A part is named partition, first and
+last block, level and perhaps a mutation, joined by underscores; merged parts cover the blocks of those they
+were made of.
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+_ADDS = "1"
+_PART = re.compile(r"(?P<partition>[^_]+)_(?P<first>\d+)_(?P<last>\d+)_\d+(?:_\d+)?")
+_LOG = re.compile(r"deduplication_log_(\d+)\.txt")
+
+
+@dataclass(frozen=True, slots=True)
+class _Blocks:
+    partition: str
+    first: int
+    last: int
+
+    def cover(self, other: "_Blocks") -> bool:
+        return self.partition == other.partition and self.first <= other.first and other.last <= self.last
+
+
+def forget_tokens_without_parts(engine: Path) -> int:
+    """Take such tokens out of every table's log; return how many there were.
+
+    Raises:
+        OSError: a log cannot be written.
+    """
+    return sum(_forget(directory) for directory in engine.glob("store/*/*/deduplication_logs"))
+
+
+def lines_without_parts(lines: Iterable[str], parts: Iterable[str]) -> set[int]:
+    """Return the indexes of lines that add a token whose part is not among those there are. Pure.
+
+    A part's name is given again when the part that had it never came to be: then the last line has it.
+    """
+    there = [blocks for part in parts if (blocks := _blocks(part))]
+    last: dict[str, int] = {}
+    adding: list[tuple[int, str]] = []
+    for index, line in enumerate(lines):
+        operation, _, rest = line.partition("\t")
+        if operation == _ADDS:
+            name = rest.partition("\t")[0]
+            adding.append((index, name))
+            last[name] = index
+    return {index for index, name in adding if last[name] != index or not _is_there(name, there)}
+
+
+def _is_there(name: str, there: list[_Blocks]) -> bool:
+    wanted = _blocks(name)
+    # What is not named like a part is nothing that we know: it stays.
+    return wanted is None or any(each.cover(wanted) for each in there)
+
+
+def _blocks(part: str) -> _Blocks | None:
+    named = _PART.fullmatch(part)
+    return _Blocks(named["partition"], int(named["first"]), int(named["last"])) if named else None
+
+
+def _forget(directory: Path) -> int:
+    paths = sorted((path for path in directory.iterdir() if _LOG.fullmatch(path.name)), key=_number)
+    texts = {path: path.read_text(encoding="utf-8").splitlines(keepends=True) for path in paths}
+    every = [(path, line) for path in paths for line in texts[path]]
+    parts = [path.name for path in directory.parent.iterdir()]
+    wrong = lines_without_parts((line for _, line in every), parts)
+    for path in {every[index][0] for index in wrong}:
+        kept = [line for index, (of, line) in enumerate(every) if of == path and index not in wrong]
+        _write(path, "".join(kept))
+    return len(wrong)
+
+
+def _number(path: Path) -> int:
+    named = _LOG.fullmatch(path.name)
+    return int(named[1]) if named else 0
+
+
+def _write(path: Path, text: str) -> None:
+    new = path.with_name(f"{path.name}.new")
+    try:
+        with new.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise
