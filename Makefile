@@ -60,7 +60,7 @@ test-genai: $(STAMPS_GENAI)  ## the hooks on older google-genai with websockets 
 soak: $(STAMP)  ## what takes long: ten thousand sessions, and properties on new examples
 	$(BIN)/python -m pytest -q -s tests/soak/soak_sessions.py
 	$(BIN)/python -m pytest -q -s --timeout 600 tests/soak/soak_doors.py
-	$(BIN)/python -m pytest -q -s --timeout 3600 tests/soak/soak_crash.py
+	$(BIN)/python -m pytest -q -s --timeout 3600 tests/soak/soak_crash.py tests/soak/soak_exporters.py
 	LIVEMETER_HYPOTHESIS=soak $(BIN)/python -m pytest -q --timeout 3600 tests/observer tests/app/test_transparency.py \
 	  tests/collector/test_otlp_fuzz.py
 

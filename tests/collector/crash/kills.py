@@ -6,13 +6,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.collector.crash.oracle import assert_accounted, assert_kept, reasons, until_stored, waiting
+from tests.collector.crash.oracle import assert_accounted, assert_kept, reasons, until_stored
 from tests.collector.crash.processes import Collector, collector, free_port, until
 from tests.collector.crash.sender import OK, Evidence, Load, sending
-
-LONG_LIFE = 5
-"""Every so many lives one is long enough to store what those before it left: what many processes in a row
-had in their hands when they died is set aside as suspect."""
 
 
 def survive(data_dir: Path, kills: int, seed: int, tell: Callable[[str], None] = lambda _: None) -> None:
@@ -24,8 +20,6 @@ def survive(data_dir: Path, kills: int, seed: int, tell: Callable[[str], None] =
     with sending(port, evidence, seed) as load:
         for number in range(kills):
             with collector(data_dir, port) as running:
-                if number % LONG_LIFE == LONG_LIFE - 1:
-                    _await_progress(running, data_dir)
                 _await_moment(running, evidence, load, chance)
                 running.kill()
             tell(f"kill {number + 1} of {kills}: {dict(evidence.statuses)}")
@@ -38,12 +32,6 @@ def survive(data_dir: Path, kills: int, seed: int, tell: Callable[[str], None] =
         assert_kept(last.rows, evidence)
         assert_accounted(last.rows, data_dir, evidence)
     assert evidence.statuses[0], "some lost an answer"
-
-
-def _await_progress(running: Collector, data_dir: Path) -> None:
-    running.ready()
-    left = set(waiting(data_dir))
-    until(lambda: not left & set(waiting(data_dir)), "what earlier processes left was stored")
 
 
 def _await_moment(running: Collector, evidence: Evidence, load: Load, chance: random.Random) -> None:
