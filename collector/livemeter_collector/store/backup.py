@@ -35,6 +35,7 @@ from livemeter_collector.store.archive import (
 from livemeter_collector.store.contract import DATABASE, Store, StoreError
 from livemeter_collector.store.migrate import read_schema
 from livemeter_collector.store.open import ENGINE_DIRECTORY, open_embedded
+from livemeter_collector.store.tokens import name_parts_anew
 
 WORK_DIRECTORY = "backup.work"
 """Beside the engine's directory: the only place where its BACKUP writes and its RESTORE reads."""
@@ -172,6 +173,7 @@ def _restore(backup: Path, data_dir: Path, progress: Callable[[int], None]) -> M
     for table, directory in directories.items():
         # The engine reads them when it starts.
         _copy(work / _DEDUPLICATION / table, directory / _DEDUPLICATION_LOGS)
+        name_parts_anew(directory)
     for name in (_JOURNAL, _DEAD_LETTERS):
         if (work / name).is_dir():
             (work / name).rename(data_dir / name)

@@ -10,9 +10,10 @@ were made of.
 """
 
 import contextlib
+import itertools
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,31 @@ def forget_tokens_without_parts(engine: Path) -> int:
         OSError: a log cannot be written.
     """
     return sum(_forget(directory) for directory in engine.glob("store/*/*/deduplication_logs"))
+
+
+def name_parts_anew(table: Path) -> None:
+    """Give the tokens of a restored table to parts that it has: restored parts have numbers of their own.
+
+    Raises:
+        OSError: a log cannot be written.
+    """
+    directory = table / "deduplication_logs"
+    parts = {blocks.partition: path.name for path in table.iterdir() if (blocks := _blocks(path.name))}
+    numbers = itertools.count(1)
+    for path in directory.iterdir() if directory.is_dir() else ():
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        _write(path, "".join(_named_anew(line, parts, numbers) for line in lines))
+
+
+def _named_anew(line: str, parts: Mapping[str, str], numbers: Iterator[int]) -> str:
+    operation, _, rest = line.partition("\t")
+    name, _, block_id = rest.partition("\t")
+    blocks = _blocks(name)
+    if operation != _ADDS or blocks is None or blocks.partition not in parts:
+        return line
+    # Names of mutations of that part: what two tokens may not share is a name.
+    mutated = "_".join(parts[blocks.partition].split("_")[:4])
+    return f"{operation}\t{mutated}_{next(numbers)}\t{block_id}"
 
 
 def lines_without_parts(lines: Iterable[str], parts: Iterable[str]) -> set[int]:
