@@ -23,7 +23,6 @@ from livemeter_collector.ingest.request import RefusedError, Request, RequestErr
 from livemeter_collector.journal.journal import Journal, JournalFullError
 from livemeter_collector.journal.record import Entry, digest_of
 from livemeter_collector.journal.segment import Segment
-from livemeter_collector.journal.state import Amount
 from livemeter_collector.store.contract import Signal, StoreError
 
 Fate = Literal["accepted", "repeated", "refused", "malformed", "stored", "set_aside"]
@@ -92,18 +91,9 @@ class Lane:
         """Bytes of all requests that wait for the journal."""
         return self._queued_bytes
 
-    @property
-    def has_trouble(self) -> bool:
-        """Whether the store refuses what it is given."""
-        return bool(self._trouble)
-
-    def in_journal(self) -> tuple[Amount, int]:
-        """Return how much is accepted and not yet done with, and when the oldest of it came (Unix, ns)."""
-        return self._journal.held(self._signal)
-
     def state(self) -> SignalState:
         """Return what was done so far and what is left to do."""
-        held, oldest_ns = self.in_journal()
+        held, oldest_ns = self._journal.held(self._signal)
         return SignalState(
             Counters(**self._tallies),
             Tally(held.requests, held.records, held.bytes),
@@ -113,12 +103,18 @@ class Lane:
             self._trouble,
         )
 
-    async def put(self, request: Request, *, again: bool = False) -> None:
-        """Return when a request is in the journal, or had been there; see ``Writer.submit``."""
+    async def put(self, request: Request, refusal: str = "", *, again: bool = False) -> None:
+        """Return when a request is in the journal, or had been there; see ``Writer.submit``.
+
+        ``refusal`` is why nothing new is taken now, if so: what is kept already is acknowledged all the same.
+        """
         digest = digest_of(request.body)
         if not again and self._journal.is_repeat(digest):
             self.count("repeated", request.records, len(request.body))
             return
+        if refusal:
+            self.count("refused", request.records, len(request.body))
+            raise RefusedError(refusal)
         twin = self._by_digest.get(digest)
         if twin is not None:
             # The same bytes are on their way already: both are told what becomes of them.

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from livemeter_collector.ingest.counters import JournalState, SignalState
 from livemeter_collector.ingest.feeder import Feeder, SetsAside
 from livemeter_collector.ingest.lane import Lane, Limits
-from livemeter_collector.ingest.request import RefusedError, Request
+from livemeter_collector.ingest.request import Request
 from livemeter_collector.journal.journal import Journal
 from livemeter_collector.store.contract import Signal, Store
 
@@ -59,11 +59,7 @@ class Writer:
         if not request.records:
             lane.count("accepted", 0, len(request.body))
             return
-        reason = self._reason_to_refuse(len(request.body))
-        if reason:
-            lane.count("refused", request.records, len(request.body))
-            raise RefusedError(reason)
-        await lane.put(request, again=again)
+        await lane.put(request, self._reason_to_refuse(len(request.body)), again=again)
 
     def _stop_accepting(self, _: object = None) -> None:
         self._accepting = False

@@ -238,13 +238,8 @@ class Journal:
         paths = sorted(directory.glob(f"*{SUFFIX}"))
         # Only the newest can have been written to when the process ended.
         found = [self._recovered(path, is_newest=path == paths[-1]) for path in paths]
-        segments = [segment for segment in found if segment is not None]
-        for segment in segments:
-            self._sealed[signal][segment.preamble.number] = segment
-            digests = [(place.digest, place.accepted_at_ns) for place in segment.read()[1].places]
-            self._seen.add(digests, time.time_ns())
         sync_directory(directory)
-        return segments
+        return [segment for segment in found if segment is not None]
 
     def _recovered(self, path: Path, *, is_newest: bool) -> Segment | None:
         data = path.read_bytes()
@@ -263,6 +258,8 @@ class Journal:
         if is_done or not contents.places:
             segment.unlink()
             return None
+        self._sealed[segment.preamble.signal][segment.preamble.number] = segment
+        self._seen.add(((place.digest, place.accepted_at_ns) for place in contents.places), time.time_ns())
         return segment
 
     def _put_apart(self, path: Path, data: bytes) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 from livemeter_collector.journal.disk import write_durably
 from livemeter_collector.store.contract import Signal
 
+_VERSION = 1
+
 
 @dataclass(frozen=True, slots=True)
 class Amount:
@@ -67,16 +69,22 @@ def read_state(path: Path) -> State:
         return State(str(uuid.uuid4()), {signal: Done() for signal in Signal})
     try:
         said: dict[str, Any] = json.loads(path.read_bytes())
+        version = int(said["version"])
         done = {signal: _done(said["signals"][signal.value]) for signal in Signal}
-        return State(str(uuid.UUID(said["collector_id"])), done)
+        collector_id = str(uuid.UUID(said["collector_id"]))
     except (ValueError, KeyError, TypeError) as error:
         raise UnreadableStateError(f"{path} cannot be read: it is damaged, or of a later version") from error
+    if version != _VERSION:
+        raise UnreadableStateError(
+            f"{path} is of version {version}, and this is {_VERSION}: upgrade livemeter"
+        )
+    return State(collector_id, done)
 
 
 def write_state(path: Path, state: State) -> None:
     """Put the state on disk; raises OSError."""
     signals = {signal.value: asdict(done) for signal, done in state.done.items()}
-    said = {"version": 1, "collector_id": state.collector_id, "signals": signals}
+    said = {"version": _VERSION, "collector_id": state.collector_id, "signals": signals}
     write_durably(path, json.dumps(said, indent=1).encode())
 
 

@@ -223,6 +223,15 @@ def test_a_state_that_cannot_be_read_is_an_error_and_stays_as_it_is(tmp_path: Pa
     assert path.read_text() == text
 
 
+def test_a_later_versions_state_is_not_guessed_at(tmp_path: Path) -> None:
+    opened(tmp_path)
+    path = tmp_path / "journal" / "state.json"
+    path.write_text(path.read_text().replace('"version": 1', '"version": 2'))
+
+    with pytest.raises(UnreadableStateError, match="version 2"):
+        opened(tmp_path)
+
+
 def test_a_full_disk_leaves_the_segment_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The part that was written before the disk was full is cut off again."""
     journal = opened(tmp_path)
