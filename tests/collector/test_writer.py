@@ -141,6 +141,20 @@ async def test_requests_that_arrive_during_an_insert_form_the_next_one(tmp_path:
         assert len(store.inserts) == 2
 
 
+async def test_the_longer_an_insert_takes_the_more_waits_for_the_next_one(tmp_path: Path) -> None:
+    """Up to a bound; an insert costs nearly the same for few records as for many."""
+    store = MemoryStore()
+    async with writing(store, tmp_path, Limits(window_s=0, pace=1e9, longest_window_s=60)) as on:
+        await on.writer.submit(Signal.LOGS, logs("first"))
+        await until(lambda: store.names == ["first"])
+        for name in "abc":
+            await on.writer.submit(Signal.LOGS, logs(name))
+            await asyncio.sleep(0.02)
+        assert store.names == ["first"]
+    assert store.names == ["first", "a", "b", "c"]
+    assert len(store.inserts) == 2
+
+
 async def test_a_segment_is_stored_at_its_size_without_waiting_for_the_window(tmp_path: Path) -> None:
     store = MemoryStore()
     size = len(logs("a").body)

@@ -39,8 +39,14 @@ class Limits:
     """What a writer may hold in memory, and how it batches."""
 
     window_s: float = 0.25
-    """How long a segment takes requests before it is stored. An insert has a fixed cost of some 100 ms."""
-    segment_bytes: int = 16 * 1024 * 1024
+    """How long a segment takes requests at least before it is stored."""
+    longest_window_s: float = 0.75
+    """How long at most: what is sent is wanted within two seconds, and the sender had it for nearly one."""
+    pace: float = 4.0
+    """Between them, this many times as long as the last insert took, whose cost is the same for few records
+    as for many: a steady trickle takes a quarter of one core, and the more there is to do, the more of it
+    goes into one insert."""
+    segment_bytes: int = 64 * 1024 * 1024
     """A segment is stored at this size at the latest; a single larger request is one of its own."""
     queue_bytes: int = 256 * 1024 * 1024
     """Bound on all requests that wait for the journal; beyond it new ones are refused."""
@@ -82,7 +88,7 @@ class Lane:
         self._written = asyncio.Event()
         self._tallies: dict[Fate, Tally] = {}
         self._insert_counts = [0] * (len(BOUNDS_S) + 1)
-        self._insert_s = 0.0
+        self._insert_s = self._last_insert_s = 0.0
         self._failed_inserts = 0
         self._trouble = ""
 
@@ -245,13 +251,17 @@ class Lane:
         """Wait until the open segment is full, or old, or nothing more will come."""
         while not self._written.is_set() and not self._backlog:
             since = self._open_since
-            left_s = None if since is None else since + self._limits.window_s - time.monotonic()
+            left_s = None if since is None else since + self._window_s() - time.monotonic()
             if left_s is not None and left_s <= 0:
                 return
             self._to_feed.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left_s):
                     await self._to_feed.wait()
+
+    def _window_s(self) -> float:
+        limits = self._limits
+        return max(limits.window_s, min(limits.pace * self._last_insert_s, limits.longest_window_s))
 
     async def _store(self, segment: Segment) -> bool:
         """Store a segment, however long it takes; False if the collector is stopping and it did not work."""
@@ -305,6 +315,7 @@ class Lane:
         index = next((i for i, bound in enumerate(BOUNDS_S) if seconds <= bound), len(BOUNDS_S))
         self._insert_counts[index] += 1
         self._insert_s += seconds
+        self._last_insert_s = seconds
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)

@@ -4,7 +4,7 @@ A segment is one valid protobuf message, because requests of one signal may be c
 fields that no schema of OTLP has, so every reader skips them: the engine is given a segment as it is, and a
 segment needs no index beside it that could disagree with it.
 
-    preamble   field 1000: JSON, {"version": 1, "signal": "logs", "number": 7, "rules": 197}
+    preamble   field 1000: JSON, {"version": 2, "signal": "logs", "number": 7, "rules": 197}
     header     field 1001: length of the request (8 bytes), records (4), accepted at (Unix ns, 8),
                digest of the request (16), CRC-32 of these 36 (4); little-endian
     request    as many bytes as the header says
@@ -21,7 +21,7 @@ from typing import Any
 
 from livemeter_collector.store.contract import Signal
 
-VERSION = 1
+VERSION = 2
 DIGEST_BYTES = 16
 MAX_PREAMBLE_BYTES = 3 + 127
 
@@ -79,8 +79,11 @@ class Contents:
 
 
 def digest_of(body: bytes) -> bytes:
-    """Return what tells a request from any other: the first 16 bytes of its BLAKE2b."""
-    return hashlib.blake2b(body, digest_size=DIGEST_BYTES).digest()
+    """Return what tells a request from any other: the first 16 bytes of its SHA-256.
+
+    Processors have instructions for SHA-256, which make it about twice as fast as BLAKE2b here.
+    """
+    return hashlib.sha256(body).digest()[:DIGEST_BYTES]
 
 
 def preamble_bytes(preamble: Preamble) -> bytes:

@@ -94,7 +94,7 @@ store.close()
 JOURNAL = """
 import contextlib, sys, time
 from pathlib import Path
-from livemeter_collector.ingest.feeder import content_token
+from livemeter_collector.ingest.feeder import insert_token
 from livemeter_collector.journal.journal import Journal
 from livemeter_collector.journal.record import Entry, digest_of
 from livemeter_collector.store.archive import copy_verified, new_backup
@@ -112,8 +112,8 @@ def append(body):
     request = logs_request([body], "service").SerializeToString()
     journal.append(Signal.LOGS, [Entry(request, 1, time.time_ns(), digest_of(request))])
 append("stored")
-content, _ = journal.seal(Signal.LOGS).read()
-store.insert_otlp(Signal.LOGS, content, content_token(content))
+content, contents = journal.seal(Signal.LOGS).read()
+store.insert_otlp(Signal.LOGS, content, insert_token(contents.places))
 append("waiting")
 with new_backup(target) as sink, staged_backup(store, data) as made:
     copy_verified(made.entries, sink)

@@ -80,9 +80,9 @@ def test_other_bytes_are_no_segment(data: bytes) -> None:
 
 
 def test_a_later_versions_segment_is_not_guessed_at() -> None:
-    data = preamble_bytes(PREAMBLE).replace(b'"version":1', b'"version":2')
+    data = preamble_bytes(PREAMBLE).replace(b'"version":2', b'"version":3')
 
-    with pytest.raises(UnreadableSegmentError, match="version 2"):
+    with pytest.raises(UnreadableSegmentError, match="version 3"):
         read_contents(data)
 
 

@@ -7,7 +7,7 @@ SELECT
     frames.seq AS seq,
     frames.direction AS direction,
     frames.kind AS kind,
-    frames.contents AS contents,
+    if(empty(frames.contents), [toString(frames.kind)], frames.contents) AS contents,
     frames.bytes AS bytes,
     frames.audio_ms AS audio_ms,
     frames.sample_rate AS sample_rate,
