@@ -20,6 +20,7 @@ from livemeter_collector.store.contract import Signal
 from livemeter_collector.store.migrate import migrate
 from livemeter_collector.store.open import open_embedded
 from livemeter_collector.store.retention import Retention, apply_retention
+from livemeter_collector.store.settle import rebuild
 from tests.collector.otlp_messages import logs_request
 from tests.collector.sql.telemetry import Process, new_id
 
@@ -58,10 +59,11 @@ def seed(*ages):
     """As one insert: rows of one month, old and young, are in one part."""
     for signal, body in ((Signal.LOGS, live), (Signal.TRACES, span), (Signal.METRICS, points)):
         store.insert_otlp(signal, b"".join(body(days) for days in ages), new_id())
+    rebuild(store, margin_s=0)
 
 KEPT = ["frames", "logs", "otel_traces", "otel_metrics_gauge", "otel_metrics_sum", "otel_metrics_histogram",
         "otel_metrics_exponential_histogram", "otel_metrics_summary", "usage", "turns", "tool_calls",
-        "connections", "emitters", "handles"]
+        "settled_sessions", "settled_turns", "settled_usage", "connections", "emitters", "handles"]
 
 def merge():
     for table in KEPT:
@@ -92,7 +94,17 @@ def test_old_rows_go_and_young_ones_stay_in_every_table(python: Callable[..., st
     """Of four ages, in days: 0, 5, 20 and 300, once before the tables have a TTL and once after."""
     before, after = json.loads(python(EVERY_KIND, tmp_path / "data"))
     metrics = [name for name in before if name.startswith("otel_metrics_")]
-    facts = ["usage", "turns", "tool_calls", "connections", "emitters", "handles"]
+    facts = [
+        "usage",
+        "turns",
+        "tool_calls",
+        "settled_sessions",
+        "settled_turns",
+        "settled_usage",
+        "connections",
+        "emitters",
+        "handles",
+    ]
     assert len(metrics) == 5
     assert before == dict.fromkeys(before, 4) | {"logs": 24}
     assert after == (

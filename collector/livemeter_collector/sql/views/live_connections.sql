@@ -64,11 +64,6 @@ SELECT
     nullIf(connections.outcome.2, '') AS outcome,
     nullIf(connections.outcome.3, '') AS outcome_detail,
     if(connections.outcome.2 = '', NULL, connections.outcome.1) AS outcome_at,
-    -- The application hung up (its library's own complaints aside), or the server said goodbye in order.
-    toBool(closed_at IS NOT NULL AND coalesce(
-        (close_code IN (1000, 1001) AND phase = 'active')
-        OR (closed_by = 'client' AND coalesce(diagnosis, '') NOT IN ('keepalive-timeout', 'frame-too-big-for-client')),
-        false
-    )) AS ended_well
+    livemeter_ended_well(closed_at, close_code, phase, closed_by, diagnosis) AS ended_well
 FROM (SELECT * FROM connections FINAL) AS connections
 LEFT JOIN session_order ON session_order.connection_id = connections.connection_id

@@ -2,8 +2,8 @@
 -- requires: live_usage
 CREATE OR REPLACE VIEW live_costs AS
 WITH
-    multiIf(kind IN ('prompt', 'tool_use_prompt', 'cached'), 'input', kind = 'grounding', 'grounding', 'output') AS price_direction,
-    multiIf(kind = 'grounding', 'QUERY', modality = 'MODALITY_UNSPECIFIED', 'TEXT', modality = 'DOCUMENT', 'IMAGE', modality) AS price_modality,
+    livemeter_price_direction(kind) AS price_direction,
+    livemeter_price_modality(kind, modality) AS price_modality,
     dictGetOrNull(
         'livemeter.model_price', ('usd', 'usd_low', 'usd_high', 'usd_per_mtok'),
         (model, platform, tier, price_direction, price_modality), toDateTime(ts)
@@ -20,6 +20,7 @@ SELECT
     quantity * if(is_discounted, cached_price, price.2) AS usd_low,
     quantity * if(is_discounted, cached_price, price.3) AS usd_high,
     carried * if(is_discounted, cached_price, price.1) AS carried_usd,
-    if(is_discounted, cached_price * 1000000, price.4) AS price_usd_per_mtok
+    if(is_discounted, cached_price * 1000000, price.4) AS price_usd_per_mtok,
+    first_after_resume
 FROM live_usage
 WHERE billable
