@@ -41,6 +41,7 @@ def test_the_documented_example_is_read() -> None:
         ("output", "AUDIO"): Decimal(11),
         ("cached_input", "TEXT"): Decimal("0.07"),
         ("grounding", "QUERY"): Decimal(12_000),
+        ("grounding", "FIRST_QUERY"): Decimal(0),
     }
 
 
@@ -94,7 +95,8 @@ MISTAKES = {
     ),
     f"{ENTRY}inputs = {{ TEXT = 1 }}": (
         "own.toml: price 1 (m): unknown key 'inputs'; known are models, platform, tier, valid_from, valid_to,"
-        " input, output, cached_input, grounding_per_1000_queries, source"
+        " input, output, cached_input, grounding_per_1000_queries,"
+        " grounding_per_1000_first_queries, source"
     ),
     f'{ENTRY}platform = "vertex"': (
         "own.toml: price 1 (m): platform must be one of gemini_api, vertex_ai, not 'vertex'"

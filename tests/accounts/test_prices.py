@@ -9,7 +9,6 @@ from livemeter.accounts import PriceList, price_list, read_overrides
 from livemeter.accounts.lines import UNATTRIBUTED, Kind, Source, UsageLine
 from livemeter.accounts.prices import UnitPrice, dollars, packaged_prices, with_overrides
 from livemeter.accounts.rates import ALWAYS_FROM, ALWAYS_TO
-from livemeter_collector.prices import rows as collector
 from livemeter_collector.prices.rows import known_models, price_rows
 
 MODEL = "gemini-3.8-live"
@@ -59,8 +58,6 @@ def alone(text: str) -> PriceList:
         (Kind.RESPONSE, "AUDIO", "12"),
         (Kind.THOUGHTS, "TEXT", "4.5"),
         (Kind.TRANSCRIPTION, "TEXT", "4.5"),
-        # 14 USD for a thousand queries.
-        (Kind.GROUNDING, "", "14000"),
         (Kind.PROMPT, "MODALITY_UNSPECIFIED", "0.75"),
         (Kind.PROMPT, "DOCUMENT", "1"),
         # No price of its own: cached tokens cost what others do.
@@ -77,6 +74,30 @@ def test_what_is_unattributed_is_text_between_the_cheapest_and_the_dearest() -> 
     assert usd(prices, Kind.PROMPT, UNATTRIBUTED) == (Decimal("0.75"), Decimal("0.75"), Decimal(3))
     assert usd(prices, Kind.CACHED, UNATTRIBUTED) == (Decimal("0.75"), Decimal("0.75"), Decimal(3))
     assert usd(prices, Kind.RESPONSE, UNATTRIBUTED) == (Decimal("4.5"), Decimal("4.5"), Decimal(12))
+
+
+def test_a_query_costs_what_is_published_and_at_least_what_a_months_first_ones_do() -> None:
+    # 14 USD for a thousand queries, after 5,000 a month that are free.
+    assert usd(price_list(), Kind.GROUNDING, "") == (Decimal(14_000), Decimal(0), Decimal(14_000))
+
+
+@pytest.mark.parametrize(
+    ("prices", "expected"),
+    [
+        # The published allowance holds for what a user did not name.
+        ("grounding_per_1000_queries = 12", (12_000, 0, 12_000)),
+        ("grounding_per_1000_queries = 12\ngrounding_per_1000_first_queries = 12", (12_000,) * 3),
+        ("grounding_per_1000_first_queries = 3", (14_000, 3_000, 14_000)),
+    ],
+)
+def test_a_user_says_what_a_months_first_queries_cost(prices: str, expected: tuple[int, ...]) -> None:
+    assert usd(own(f'[[price]]\nmodels = ["{MODEL}"]\n{prices}'), Kind.GROUNDING, "") == expected
+
+
+def test_an_allowance_alone_prices_nothing() -> None:
+    prices = alone('[[price]]\nmodels = ["m"]\ngrounding_per_1000_first_queries = 0')
+
+    assert usd(prices, Kind.GROUNDING, "", model="m") is None
 
 
 def test_what_is_unattributed_has_no_price_where_text_has_none() -> None:
@@ -130,11 +151,11 @@ input = { TEXT = 2, AUDIO = 5 }
     [
         (NEW_YEAR_S - 1, "1"),
         (NEW_YEAR_S, "2"),
-        (NEW_YEAR_S + 86_400, "2"),
-        (NEW_YEAR_S + 86_401, None),
+        (NEW_YEAR_S + 86_399, "2"),
+        (NEW_YEAR_S + 86_400, None),
     ],
 )
-def test_the_later_price_holds_at_an_edge_and_the_last_one_includes_its_end(
+def test_the_later_price_holds_at_an_edge_and_the_last_one_ends_before_its_end(
     at_s: int, number: str | None
 ) -> None:
     expected = None if number is None else exactly(number)
@@ -217,16 +238,7 @@ def test_without_overrides_the_prices_are_the_packaged_ones() -> None:
 
 
 def test_the_packaged_prices_are_the_collectors_rows_of_every_known_model() -> None:
-    def fields(row: object) -> tuple[object, ...]:
-        return tuple(getattr(row, name) for name in type(row).__slots__)  # type: ignore[attr-defined]
-
-    assert [fields(row) for row in sorted(packaged_prices())] == [
-        fields(row) for row in price_rows(known_models())
-    ]
-
-
-def test_both_sides_mean_the_same_by_always() -> None:
-    assert (ALWAYS_FROM, ALWAYS_TO) == (collector.ALWAYS_FROM, collector.ALWAYS_TO)
+    assert sorted(packaged_prices()) == price_rows(known_models())
 
 
 def test_the_applications_decimal_context_changes_nothing() -> None:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import livemeter.accounts
-from livemeter.accounts.price_file import GROUNDING, MODALITIES, TOKEN_RATES
-from livemeter.accounts.rates import ALWAYS_FROM, ALWAYS_TO, QUERY, Rate, Tier
+from livemeter.accounts.price_file import GROUNDING_RATES, MODALITIES, TOKEN_RATES
+from livemeter.accounts.rates import ALWAYS_FROM, ALWAYS_TO, Price, Rate, Tier
 from livemeter.vocabulary import Platform
-from livemeter_collector.prices.rows import PriceRow, known_models, price_rows
+from livemeter_collector.prices.rows import known_models, price_rows
 
 FILE = Path(livemeter.accounts.__file__).with_name("prices.toml")
 """The file that applications carry."""
@@ -43,7 +43,7 @@ class _Terms(NamedTuple):
     amounts: _Amounts
 
 
-def price_file(rows: Iterable[PriceRow]) -> str:
+def price_file(rows: Iterable[Price]) -> str:
     """Return the rows as TOML: an entry for all models and platforms that share their prices."""
     models: dict[_Terms, set[str]] = defaultdict(set)
     for (model, terms), platforms in _by_terms(rows).items():
@@ -54,7 +54,7 @@ def price_file(rows: Iterable[PriceRow]) -> str:
     return "\n".join([_HEADING, *(_entry(names, terms) for names, terms in entries)])
 
 
-def _by_terms(rows: Iterable[PriceRow]) -> Mapping[tuple[str, _Terms], set[str]]:
+def _by_terms(rows: Iterable[Price]) -> Mapping[tuple[str, _Terms], set[str]]:
     amounts: dict[tuple[str, _Terms], list[tuple[str, str, Decimal]]] = defaultdict(list)
     for row in sorted(rows):
         terms = _Terms(row.platform, row.tier, row.valid_from, row.valid_to, row.source, ())
@@ -87,8 +87,9 @@ def _prices(amounts: _Amounts) -> Iterable[str]:
         pairs = [f"{name} = {_number(usd[rate, name])}" for name in MODALITIES if (rate, name) in usd]
         if pairs:
             yield f"{rate} = {{ {', '.join(pairs)} }}"
-    if (Rate.GROUNDING, QUERY) in usd:
-        yield f"{GROUNDING} = {_number(usd[Rate.GROUNDING, QUERY] / 1000)}"
+    for key, query in GROUNDING_RATES.items():
+        if (Rate.GROUNDING, query) in usd:
+            yield f"{key} = {_number(usd[Rate.GROUNDING, query] / 1000)}"
 
 
 def _number(usd: Decimal) -> str:

@@ -1,29 +1,65 @@
 """Loading prices into ClickHouse: the table is replaced as one, then the dictionary told to reload."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from livemeter_collector.prices.rows import PriceRow, known_models, price_rows
+from livemeter.accounts.rates import Price
+from livemeter_collector.prices.rows import known_models, price_rows
 from livemeter_collector.store.contract import Store
 
 _COLUMNS = "model, platform, tier, direction, modality, usd_per_mtok, valid_from, valid_to, source"
 
 
-def load_prices(store: Store) -> int:
-    """Bring ``model_prices`` up to date and return how many rows it has.
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What ``model_prices`` has now, and what of it is new."""
+
+    rows: int
+    added: Sequence[Price] = ()
+    changed: Sequence[tuple[Price, Price]] = ()
+    """Before and after: another price, end or source from the same time on."""
+    removed: Sequence[Price] = ()
+
+
+def load_prices(store: Store, overrides: Iterable[Price] = (), *, reload: bool = False) -> Loaded:
+    """Bring ``model_prices`` up to date, and with it the dictionary that figures are priced by.
 
     Models that were seen in the data are priced beside the ones we know of. Nothing is written when
-    nothing changed, so that a start costs one SELECT.
+    nothing changed, so that a start costs two SELECTs.
+
+    Args:
+        store: whose prices they are.
+        overrides: what wins over the published prices.
+        reload: load the dictionary again though nothing changed: somebody else may have written the table.
     """
     seen = {str(model) for (model,) in store.query("SELECT DISTINCT model FROM livemeter.usage").rows}
-    rows = price_rows(known_models() | seen)
-    if rows != _stored(store):
+    rows = price_rows(known_models() | seen, overrides)
+    stored = _stored(store)
+    if rows != stored:
         _replace(store, rows)
+    if rows != stored or reload:
         store.command("SYSTEM RELOAD DICTIONARY livemeter.model_price")
-    return len(rows)
+    return compared(stored, rows)
 
 
-def _stored(store: Store) -> list[PriceRow]:
+def compared(before: Iterable[Price], after: Sequence[Price]) -> Loaded:
+    """Say what is new. Pure."""
+    old, new = ({_key(row): row for row in rows} for rows in (before, after))
+    return Loaded(
+        rows=len(after),
+        added=[row for key, row in new.items() if key not in old],
+        changed=[(old[key], row) for key, row in new.items() if key in old and old[key] != row],
+        removed=[row for key, row in old.items() if key not in new],
+    )
+
+
+def _key(row: Price) -> tuple[object, ...]:
+    return row.model, row.platform, row.tier, row.direction, row.modality, row.valid_from
+
+
+def _stored(store: Store) -> list[Price]:
     answer = store.query(
         "SELECT model, platform, tier, direction, modality, toString(usd_per_mtok),"
         " toString(toUnixTimestamp(valid_from)), toString(toUnixTimestamp(valid_to)), source"
@@ -32,13 +68,13 @@ def _stored(store: Store) -> list[PriceRow]:
     return sorted(_row(*map(str, row)) for row in answer.rows)
 
 
-def _row(*words: str) -> PriceRow:
+def _row(*words: str) -> Price:
     model, platform, tier, direction, modality, usd, valid_from, valid_to, source = words
     start, end = (datetime.fromtimestamp(int(edge), UTC) for edge in (valid_from, valid_to))
-    return PriceRow(model, platform, tier, direction, modality, Decimal(usd), start, end, source)
+    return Price(model, platform, tier, direction, modality, Decimal(usd), start, end, source)
 
 
-def _replace(store: Store, rows: list[PriceRow]) -> None:
+def _replace(store: Store, rows: Iterable[Price]) -> None:
     # A staging table and REPLACE PARTITION: a reader sees the old prices or the new, never none.
     store.command("CREATE OR REPLACE TABLE livemeter.model_prices_staging AS livemeter.model_prices")
     values = ", ".join(_literal(row) for row in rows)
@@ -49,7 +85,7 @@ def _replace(store: Store, rows: list[PriceRow]) -> None:
     store.command("DROP TABLE livemeter.model_prices_staging")
 
 
-def _literal(row: PriceRow) -> str:
+def _literal(row: Price) -> str:
     words = (row.model, row.platform, row.tier, row.direction, row.modality)
     texts = ", ".join(_quoted(word) for word in words)
     times = f"toDateTime({int(row.valid_from.timestamp())}), toDateTime({int(row.valid_to.timestamp())})"

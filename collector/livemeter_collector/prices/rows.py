@@ -1,24 +1,24 @@
-"""Published prices to rows: genai-prices first, our own small table for what it lacks. Pure.
+"""Published prices to rows: genai-prices, our own small table for what it lacks, and a user's over both.
 
-genai-prices names a price by unit (``input_audio_mtok``); accounting needs direction and modality.
+Pure. genai-prices names a price by unit (``input_audio_mtok``); accounting needs direction and modality.
 """
 
-import tomllib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime, time
 from decimal import Decimal
+from functools import cache
 from importlib import metadata, resources
 
 from genai_prices.data import providers
 from genai_prices.types import ConditionalPrice, ModelInfo, ModelPrice, StartDateConstraint
 
+from livemeter.accounts.price_file import read_overrides
+from livemeter.accounts.prices import with_overrides
+from livemeter.accounts.rates import ALWAYS_FROM, ALWAYS_TO, Price, Tier
+from livemeter.diagnosis import bare_model
 from livemeter.diagnosis.models import load_models
 from livemeter.vocabulary import Platform
-
-ALWAYS_FROM = datetime(2020, 1, 1, tzinfo=UTC)
-ALWAYS_TO = datetime(2100, 1, 1, tzinfo=UTC)
-TIER = "standard"
 
 _UNITS = {
     "input_mtok": ("input", "TEXT"),
@@ -34,59 +34,57 @@ _UNITS = {
     "web_searches_kcount": ("grounding", "QUERY"),
 }
 _PER_MILLION = {"web_searches_kcount": 1000}
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class PriceRow:
-    """One row of ``model_prices``. Grounding is in USD per million queries."""
-
-    model: str
-    platform: str
-    tier: str
-    direction: str
-    modality: str
-    usd_per_mtok: Decimal
-    valid_from: datetime
-    valid_to: datetime
-    source: str
+_OWN_TABLE = "published.toml"
 
 
 def known_models() -> set[str]:
     """Return every Live model name that is priced without having been seen: our tables' names."""
-    return {*load_models().models, *(name for name, *_ in _own_table())}
+    return {*load_models().models, *(row.model for row in _own_table())}
 
 
-def price_rows(models: Iterable[str]) -> list[PriceRow]:
-    """Return the rows of these models, sorted; a model that nobody has a price for has none."""
-    own = list(_own_table())
-    rows = [row for model in models for row in _rows_of(model, own)]
-    return sorted(rows)
+def price_rows(models: Iterable[str], overrides: Iterable[Price] = ()) -> list[Price]:
+    """Return the rows of these models and of those that the overrides name, sorted.
+
+    A model that nobody has a price for has none. A name with ``models/`` or a publisher's path before it is
+    priced as its bare name, under the name as it was written.
+    """
+    names = set(models)
+    published = [row for name in names for row in _published(name)]
+    return with_overrides(published, _also_as_written(overrides, names))
 
 
-def _rows_of(model: str, own: list[tuple[str, str, str, Decimal, str]]) -> Iterator[PriceRow]:
-    terms = list(_published(model)) or [
-        (direction, modality, usd, ALWAYS_FROM, ALWAYS_TO, source)
-        for name, direction, modality, usd, source in own
-        if name == model
-    ]
-    for direction, modality, usd, valid_from, valid_to, source in terms:
-        for platform in Platform:
-            yield PriceRow(
-                model, platform.value, TIER, direction, modality, usd, valid_from, valid_to, source
-            )
+def _also_as_written(rows: Iterable[Price], names: Iterable[str]) -> Iterator[Price]:
+    """Yield a user's prices, and again for every longer way in which their models were written."""
+    longer = [(name, bare_model(name)) for name in names if bare_model(name) != name]
+    for row in rows:
+        yield row
+        yield from (replace(row, model=name) for name, bare in longer if bare == row.model)
 
 
-def _published(model: str) -> Iterator[tuple[str, str, Decimal, datetime, datetime, str]]:
-    info = _find(model)
-    if info is None:
-        return
+def _published(name: str) -> list[Price]:
+    bare = bare_model(name)
+    info = _find(bare)
+    own = [row for row in _own_table() if row.model == bare]
+    if info and not own:
+        # A variant that genai-prices knows by how its name begins has what its family has.
+        own = [row for row in _own_table() if row.model == info.id]
+    ours = (replace(row, model=name) for row in own)
+    return with_overrides(ours, _rows_of(info, name) if info else ())
+
+
+def _rows_of(info: ModelInfo, name: str) -> Iterator[Price]:
     source = f"genai-prices {metadata.version('genai-prices')}"
     for prices, valid_from, valid_to in _periods(info):
         for unit, (direction, modality) in _UNITS.items():
             usd = getattr(prices, unit, None)
             # Tiered by prompt size: no Live model is; a row that holds only sometimes would be wrong.
-            if isinstance(usd, Decimal):
-                yield direction, modality, usd * _PER_MILLION.get(unit, 1), valid_from, valid_to, source
+            if not isinstance(usd, Decimal):
+                continue
+            usd *= _PER_MILLION.get(unit, 1)
+            for on in Platform:
+                yield Price(
+                    name, on.value, Tier.STANDARD, direction, modality, usd, valid_from, valid_to, source
+                )
 
 
 def _find(model: str) -> ModelInfo | None:
@@ -113,11 +111,7 @@ def _start(price: ConditionalPrice) -> datetime | None:
     return None  # Prices by the hour of the day: no Live model has them.
 
 
-def _own_table() -> Iterator[tuple[str, str, str, Decimal, str]]:
-    text = resources.files(__package__ or "").joinpath("published.toml").read_text("utf-8")
-    for entry in tomllib.loads(text)["model"]:
-        source = f"{entry['source']}, {entry['as_of']}"
-        for name in entry["names"]:
-            for direction in ("input", "output"):
-                for modality, usd in entry[direction].items():
-                    yield name, direction, modality, Decimal(usd), source
+@cache
+def _own_table() -> tuple[Price, ...]:
+    text = resources.files(__package__ or "").joinpath(_OWN_TABLE).read_text("utf-8")
+    return read_overrides(text, _OWN_TABLE)

@@ -13,8 +13,14 @@ from livemeter_collector.store.contract import Parameters, Table
 
 Row = dict[str, object]
 
-DIMENSIONS = ("model", "direction", "modality", "user", "app", "session", "hour", "day")
-"""What costs can be grouped by."""
+DIMENSIONS = (
+    *("model", "platform", "tier", "direction", "modality", "kind"),
+    *("app", "user", "session", "phase", "hour", "day"),
+)
+"""What costs can be grouped by, beside a label of the application's: ``label:NAME``."""
+
+LABEL = "label:"
+"""What the name of a label follows."""
 
 _TIMES = {"hour", "day"}
 NO_LIMIT = 2**63 - 1
@@ -52,44 +58,44 @@ class SessionAnswer:
 
 def sessions(store: Queryable, filters: Filters) -> Table:
     """Answer sessions, the newest first."""
-    return _ask(store, "sessions", _session_parameters(filters))
+    return ask(store, "sessions", _session_parameters(filters))
 
 
 def session_count(store: Queryable) -> int:
     """Answer how many sessions there are at all."""
-    return int(str(_ask(store, "session_count", {}).rows[0][0]))
+    return int(str(ask(store, "session_count", {}).rows[0][0]))
 
 
 def session(store: Queryable, session_id: str) -> SessionAnswer:
     """Answer everything about the session of exactly this id."""
     one: Parameters = {"session": session_id}
     return SessionAnswer(
-        session=_ask(store, "sessions", {**_session_parameters(Filters(limit=1)), **one}),
-        costs=_ask(store, "session_costs", one),
-        turns=_ask(store, "session_turns", one),
-        tool_calls=_ask(store, "session_tool_calls", one),
-        connections=_ask(store, "session_connections", one),
+        session=ask(store, "sessions", {**_session_parameters(Filters(limit=1)), **one}),
+        costs=ask(store, "session_costs", one),
+        turns=ask(store, "session_turns", one),
+        tool_calls=ask(store, "session_tool_calls", one),
+        connections=ask(store, "session_connections", one),
     )
 
 
 def session_ids(store: Queryable, prefix: str, limit: int) -> list[str]:
     """Answer at most ``limit`` session ids that begin so, sorted."""
-    answer = _ask(store, "session_matches", {"prefix": prefix, "limit": limit})
+    answer = ask(store, "session_matches", {"prefix": prefix, "limit": limit})
     return [str(session_id) for (session_id,) in answer.rows]
 
 
 def session_neighbours(store: Queryable, ids: Sequence[str]) -> list[tuple[str, str, str]]:
     """Answer each of these ids with the ids before and after it in sorted order ("" for none)."""
-    answer = _ask(store, "session_neighbours", {"sessions": list(ids)})
+    answer = ask(store, "session_neighbours", {"sessions": list(ids)})
     return [(str(one), str(before), str(after)) for one, before, after in answer.rows]
 
 
 def costs(store: Queryable, by: Sequence[str], since_ms: int = 0) -> Table:
-    """Answer tokens, queries and money by some of ``DIMENSIONS``, each a column of its own.
+    """Answer tokens, queries and money by some of ``DIMENSIONS`` or labels, each a column of its own.
 
     Rows are sorted by these columns; by a single one that is no time, the dearest come first.
     """
-    answer = _ask(store, "costs", {"by": list(by), "since_ms": since_ms})
+    answer = ask(store, "costs", {"by": list(by), "since_ms": since_ms})
     rows = tuple((*_words(keys), *figures) for keys, *figures in answer.rows)
     table = Table((*by, *answer.columns[1:]), rows)
     return _dearest_first(table) if len(by) == 1 and by[0] not in _TIMES else table
@@ -97,12 +103,12 @@ def costs(store: Queryable, by: Sequence[str], since_ms: int = 0) -> Table:
 
 def closes(store: Queryable, since_ms: int = 0, limit: int = NO_LIMIT) -> Table:
     """Answer closes grouped by code and diagnosis, the most frequent first."""
-    return _ask(store, "closes", {"since_ms": since_ms, "limit": limit})
+    return ask(store, "closes", {"since_ms": since_ms, "limit": limit})
 
 
 def each_close(store: Queryable, since_ms: int = 0, limit: int = NO_LIMIT) -> Table:
     """Answer every close, the newest first."""
-    return _ask(store, "each_close", {"since_ms": since_ms, "limit": limit})
+    return ask(store, "each_close", {"since_ms": since_ms, "limit": limit})
 
 
 def rows_of(table: Table) -> list[Row]:
@@ -110,7 +116,8 @@ def rows_of(table: Table) -> list[Row]:
     return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
 
 
-def _ask(store: Queryable, name: str, parameters: Parameters) -> Table:
+def ask(store: Queryable, name: str, parameters: Parameters) -> Table:
+    """Answer the question in the file of that name."""
     sql = resources.files(__package__ or "").joinpath("queries", f"{name}.sql").read_text("utf-8")
     return store.query(sql, parameters)
 

@@ -12,6 +12,7 @@ Each ``[[price]]`` is for one or more models. Everything but ``models`` and one 
     output = { TEXT = 4.20, AUDIO = 11 }
     cached_input = { TEXT = 0.07 }          # the input prices hold where there is none
     grounding_per_1000_queries = 12         # USD; of the tier standard alone
+    grounding_per_1000_first_queries = 0    # within a month's allowance: the least that a query costs
     source = "contract of 2026-11"          # where the prices are from; the file's name
 
 A price wins for what it names, and the published one holds for the rest: with ``input = { AUDIO = 2.80 }``
@@ -27,7 +28,7 @@ from enum import StrEnum
 from itertools import product
 from typing import TypeGuard, TypeVar, cast
 
-from livemeter.accounts.rates import ALWAYS_FROM, ALWAYS_TO, QUERY, Price, Rate, Tier
+from livemeter.accounts.rates import ALWAYS_FROM, ALWAYS_TO, FIRST_QUERY, QUERY, Price, Rate, Tier
 from livemeter.vocabulary import Platform
 
 MODALITIES = ("TEXT", "AUDIO", "IMAGE", "VIDEO")
@@ -36,8 +37,10 @@ TOKEN_RATES = (Rate.INPUT, Rate.OUTPUT, Rate.CACHED_INPUT)
 """The tables of prices by modality."""
 GROUNDING = "grounding_per_1000_queries"
 """The price of grounding."""
+GROUNDING_RATES = {GROUNDING: QUERY, "grounding_per_1000_first_queries": FIRST_QUERY}
+"""The prices of grounding, each by what stands in the place of a modality."""
 
-_KEYS = ("models", "platform", "tier", "valid_from", "valid_to", *TOKEN_RATES, GROUNDING, "source")
+_KEYS = ("models", "platform", "tier", "valid_from", "valid_to", *TOKEN_RATES, *GROUNDING_RATES, "source")
 
 _MAX_DECIMALS = 12
 _MAX_USD = 1_000_000
@@ -169,16 +172,14 @@ def _token_amounts(entry: _Table, where: str) -> Iterator[tuple[Rate, str, Decim
 
 
 def _grounding_amounts(entry: _Table, tier: Tier, where: str) -> Iterator[tuple[Rate, str, Decimal]]:
-    if GROUNDING not in entry:
-        return
-    if tier is not Tier.STANDARD:
-        raise PriceFileError(
-            f"{where}: {GROUNDING} is of the tier standard alone; make it a price of its own"
-        )
-    per_1000 = _usd(entry[GROUNDING], f"{where}: {GROUNDING}")
-    sign, digits, exponent = per_1000.as_tuple()
-    # Times a thousand by its exponent: arithmetic would round to the application's decimal context.
-    yield Rate.GROUNDING, QUERY, Decimal((sign, digits, cast("int", exponent) + 3))
+    for key, query in GROUNDING_RATES.items():
+        if key not in entry:
+            continue
+        if tier is not Tier.STANDARD:
+            raise PriceFileError(f"{where}: {key} is of the tier standard alone; make it a price of its own")
+        sign, digits, exponent = _usd(entry[key], f"{where}: {key}").as_tuple()
+        # Times a thousand by its exponent: arithmetic would round to the application's decimal context.
+        yield Rate.GROUNDING, query, Decimal((sign, digits, cast("int", exponent) + 3))
 
 
 def _usd(number: object, where: str) -> Decimal:

@@ -23,6 +23,12 @@ ATTODOLLARS = 10**18
 _ATTODOLLARS_PER_MILLIONTH = ATTODOLLARS // 1_000_000
 _FILE = "prices.toml"
 _PRICED_AS = {"MODALITY_UNSPECIFIED": "TEXT", "DOCUMENT": "IMAGE"}
+# What lies between the cheapest and the dearest price of its direction, and which of them it is priced by.
+_BETWEEN = {
+    Rate.INPUT: (UNATTRIBUTED, "TEXT"),
+    Rate.OUTPUT: (UNATTRIBUTED, "TEXT"),
+    Rate.GROUNDING: (QUERY, QUERY),
+}
 
 # Looking a member up in its class costs as much as finding a price.
 _CACHED, _GROUNDING, _CACHED_INPUT = Kind.CACHED, Kind.GROUNDING, Rate.CACHED_INPUT
@@ -59,12 +65,10 @@ class PriceList:
         self._periods: dict[tuple[str, str, str, str, str], list[_Period]] = defaultdict(list)
         together: dict[tuple[object, ...], list[Price]] = defaultdict(list)
         for row in sorted(prices, key=lambda row: row.valid_from):
-            usd = _per_unit(row.usd_per_mtok)
-            self._add(row, row.modality, UnitPrice(usd, usd, usd))
             key = (row.model, row.platform, row.tier, row.direction, row.valid_from, row.valid_to)
             together[key].append(row)
         for rows in together.values():
-            self._add_unattributed(rows)
+            self._add_all(rows)
 
     def of(self, line: UsageLine, model: str, platform: str, tier: str, at_s: int) -> UnitPrice | None:
         """Return what a token or query of a line costs at a time (Unix, whole seconds); None if unpriced."""
@@ -77,21 +81,24 @@ class PriceList:
         return self._find((model, platform, tier, _RATES[kind], modality), at_s)
 
     def _find(self, key: tuple[str, str, str, str, str], at_s: int) -> UnitPrice | None:
-        # From the last period backwards: where two meet, the later one holds.
+        # From the last period backwards: where two overlap, the one that starts later holds.
         for first_s, last_s, price in reversed(self._periods.get(key, ())):
             if first_s <= at_s <= last_s:
                 return price
         return None
 
-    def _add_unattributed(self, rows: list[Price]) -> None:
-        """Price what nobody attributed as text, between the cheapest and the dearest modality."""
-        by_modality = {row.modality: _per_unit(row.usd_per_mtok) for row in rows}
-        if rows[0].direction in (Rate.INPUT, Rate.OUTPUT) and "TEXT" in by_modality:
-            usd = by_modality.values()
-            self._add(rows[0], UNATTRIBUTED, UnitPrice(by_modality["TEXT"], min(usd), max(usd)))
+    def _add_all(self, rows: list[Price]) -> None:
+        """Add the prices of one direction, and what lies between the cheapest and the dearest of them."""
+        usd = {row.modality: _per_unit(row.usd_per_mtok) for row in rows}
+        prices = {modality: UnitPrice(each, each, each) for modality, each in usd.items()}
+        what, priced_as = _BETWEEN.get(Rate(rows[0].direction), ("", ""))
+        if priced_as in usd:
+            prices[what] = UnitPrice(usd[priced_as], min(usd.values()), max(usd.values()))
+        for modality, price in prices.items():
+            self._add(rows[0], modality, price)
 
     def _add(self, row: Price, modality: str, price: UnitPrice) -> None:
-        period = _Period(int(row.valid_from.timestamp()), int(row.valid_to.timestamp()), price)
+        period = _Period(int(row.valid_from.timestamp()), int(row.valid_to.timestamp()) - 1, price)
         self._periods[row.model, row.platform, row.tier, row.direction, modality].append(period)
 
 

@@ -12,6 +12,8 @@ ALWAYS_TO = datetime(2100, 1, 1, tzinfo=UTC)
 
 QUERY = "QUERY"
 """What grounding is priced by, in the place of a modality."""
+FIRST_QUERY = "FIRST_QUERY"
+"""A query within a month's allowance. Nobody tells which ones are, so it bounds what a query costs."""
 
 
 class Rate(StrEnum):
@@ -36,8 +38,8 @@ class Tier(StrEnum):
 class Price:
     """A row of the collector's ``model_prices``: USD per million tokens, or per million queries.
 
-    The period includes both its ends; where two meet, the later one holds. ``valid_from`` and
-    ``valid_to`` are in UTC, on whole hours.
+    The period ends before ``valid_to``; where two overlap, the one that starts later holds. ``valid_from``
+    and ``valid_to`` are in UTC, on whole hours.
     """
 
     model: str
