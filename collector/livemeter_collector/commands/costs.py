@@ -6,7 +6,7 @@ from livemeter_collector.commands.options import add_form, add_since, add_store
 from livemeter_collector.commands.printing import show, show_nothing
 from livemeter_collector.commands.reading import reading
 from livemeter_collector.query import questions
-from livemeter_collector.query.questions import DIMENSIONS, rows_of
+from livemeter_collector.query.questions import DIMENSIONS, LABEL, rows_of
 from livemeter_collector.show.report import costs_table, costs_total
 
 _BY = ("model", "direction", "modality")
@@ -17,8 +17,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--by",
         action="append",
-        choices=DIMENSIONS,
-        help=f"group by this, and by the next --by within it (default: {', '.join(_BY)})",
+        metavar="COLUMN",
+        type=dimension,
+        help=f"group by this, and by the next --by within it: {', '.join(DIMENSIONS)}, or {LABEL}NAME, what"
+        f" the application labelled so (default: {', '.join(_BY)})",
     )
     add_since(parser, "what was spent")
     add_form(parser)
@@ -37,3 +39,16 @@ def run(arguments: argparse.Namespace) -> int:
             return show_nothing(arguments.form, reader, table, answer)
     show(arguments.form, [costs_table(by, rows).table], answer, table)
     return 0
+
+
+def dimension(words: str) -> str:
+    """Return what costs are to be grouped by.
+
+    Raises:
+        argparse.ArgumentTypeError: nothing has that name.
+    """
+    if words not in DIMENSIONS and not (words.startswith(LABEL) and words != LABEL):
+        raise argparse.ArgumentTypeError(
+            f"{words!r} is no column: try {', '.join(DIMENSIONS)}, or {LABEL}NAME"
+        )
+    return words
