@@ -11,7 +11,7 @@ from livemeter.cli.main import VERBS
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"^livemeter ([a-z]+)", re.MULTILINE)
+COMMAND = re.compile(r"^livemeter ([a-z-]+)", re.MULTILINE)
 
 
 def test_the_example_of_testing_one_s_own_application_runs() -> None:
