@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-genai test-frameworks soak check format lint types contracts dashboards bench picture lock clean
+.PHONY: help install demo test test-genai test-frameworks test-otlp-json soak check format lint types contracts dashboards bench picture lock clean
 
 help:  ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,19 @@ test-genai: $(STAMPS_GENAI)  ## the hooks on older google-genai with websockets 
 	PYTHONPATH=$(CURDIR)/instrumentation $(VENV_GENAI)/2.34/bin/python -m pytest -q -p no:cacheprovider \
 	  tests/testing/test_real_client.py
 
+VENV_OTLP_JSON := .venv-otlp-json
+STAMP_OTLP_JSON := $(VENV_OTLP_JSON)/.installed
+
+# OpenTelemetry's exporter of OTLP/JSON holds to an older release of what it shares with those in the lock.
+$(STAMP_OTLP_JSON): requirements/otlp-json.txt
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+test-otlp-json: $(STAMP_OTLP_JSON)  ## the collector's doors with OpenTelemetry's own exporter of OTLP/JSON
+	PYTHONPATH=$(CURDIR)/instrumentation:$(CURDIR)/collector $(VENV_OTLP_JSON)/bin/python -m pytest -q \
+	  -p no:cacheprovider tests/collector/test_otlp_clients.py
+
 soak: $(STAMP)  ## what takes long: ten thousand sessions, and properties on new examples
 	$(BIN)/python -m pytest -q -s tests/soak/soak_sessions.py
 	$(BIN)/python -m pytest -q -s --timeout 600 tests/soak/soak_doors.py
@@ -90,6 +103,7 @@ dashboards: $(STAMP)  ## the Grafana boards' JSON, made anew
 bench: $(STAMP)  ## what observing costs google-genai's client, and taking telemetry the collector, as ratios
 	$(BIN)/python benchmarks/instrumentation.py
 	$(BIN)/python benchmarks/collector.py
+	$(BIN)/python benchmarks/queries.py
 
 picture: $(STAMP)  ## the README's picture of the demo, made anew
 	$(BIN)/livemeter demo --svg docs/demo.svg >/dev/null
@@ -99,8 +113,10 @@ lock: $(STAMP)  ## pin every requirement with its hashes again
 	  --extra all pyproject.toml requirements/dev.in -o requirements/dev.txt
 	for version in $(GENAI); do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header requirements/genai-$$version.in -o requirements/genai-$$version.txt || exit 1; done
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header requirements/otlp-json.in -o requirements/otlp-json.txt
 	for name in $(FRAMEWORKS); do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header requirements/frameworks/$$name.in -o requirements/frameworks/$$name.txt || exit 1; done
 
 clean:  ## remove the environment and every cache
-	rm -rf $(VENV) $(VENV_GENAI) $(VENV_FRAMEWORKS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV_GENAI) $(VENV_FRAMEWORKS) $(VENV_OTLP_JSON) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

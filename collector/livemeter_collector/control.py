@@ -10,7 +10,7 @@ import http.client
 import os
 import shutil
 import socket
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -20,6 +20,10 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
+from livemeter_collector.control_forget import PATH as FORGET_PATH
+from livemeter_collector.control_forget import ForgetEndpoint
+from livemeter_collector.control_rebuild import PATH as REBUILD_PATH
+from livemeter_collector.control_rebuild import RebuildEndpoint
 from livemeter_collector.listen import HttpServer
 from livemeter_collector.store.archive import BackupError, entries_of_tar, tar_pieces
 from livemeter_collector.store.backup import WORK_DIRECTORY, Staged, abort_backup, staged_backup
@@ -68,10 +72,12 @@ def withdraw_control(data_dir: Path) -> None:
 class ControlServer(HttpServer):
     """The server on the data directory's socket; when it is told to end, so is a backup under way."""
 
-    def __init__(self, store: Store, data_dir: Path, graceful_s: int = 4) -> None:
+    def __init__(
+        self, store: Store, data_dir: Path, graceful_s: int = 4, routes: Sequence[Route] = ()
+    ) -> None:
         """Listen; whoever calls holds the directory's lock. Raises OSError as ``bind_control`` does."""
         self._stopping = asyncio.Event()
-        app = create_control_app(store, data_dir, self._stopping)
+        app = create_control_app(store, data_dir, self._stopping, routes)
         super().__init__(app, bind_control(data_dir), graceful_s)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -80,14 +86,21 @@ class ControlServer(HttpServer):
         await super().shutdown(sockets)
 
 
-def create_control_app(store: Store, data_dir: Path, stopping: asyncio.Event) -> Starlette:
+def create_control_app(
+    store: Store, data_dir: Path, stopping: asyncio.Event, routes: Sequence[Route] = ()
+) -> Starlette:
     """Build the application behind the socket: ``POST /backup`` answers a backup, one at a time.
+
+    ``POST /forget`` and ``POST /rebuild``, which are ``ForgetEndpoint`` and ``RebuildEndpoint``, and other
+    ``routes`` stand beside it.
 
     200 with a .tar; 409 while another backup runs; 500 with one line if there can be none; 503 when the event
     is set before there is one.
     """
-    endpoint = _BackupEndpoint(store, data_dir, stopping)
-    return Starlette(routes=[Route("/backup", endpoint, methods=["POST"])])
+    backup = Route("/backup", _BackupEndpoint(store, data_dir, stopping), methods=["POST"])
+    forget = Route(FORGET_PATH, ForgetEndpoint(store, data_dir, stopping), methods=["POST"])
+    rebuild = Route(REBUILD_PATH, RebuildEndpoint(store, stopping), methods=["POST"])
+    return Starlette(routes=[backup, forget, rebuild, *routes])
 
 
 class _BackupEndpoint:

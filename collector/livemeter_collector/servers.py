@@ -7,8 +7,11 @@ import asyncio
 import logging
 import socket
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from starlette.routing import Route
 
 from livemeter_collector.access import Access
 from livemeter_collector.control import ControlServer, withdraw_control
@@ -50,8 +53,18 @@ class Doors:
 class Servers:
     """The servers of a service, started and stopped together."""
 
-    def __init__(self, store: Store, writer: Writer, doors: Doors, data_dir: Path | None) -> None:
-        """Put them together; ``data_dir`` is where the embedded engine is, None if there is none."""
+    def __init__(
+        self,
+        store: Store,
+        writer: Writer,
+        doors: Doors,
+        data_dir: Path | None,
+        control_routes: Sequence[Route] = (),
+    ) -> None:
+        """Put them together; ``data_dir`` is where the embedded engine is, None if there is none.
+
+        ``control_routes``: what else the collector's own user may ask of an embedded engine.
+        """
         self._doors = doors
         self._data_dir = data_dir
         access, tls = doors.access, doors.tls
@@ -63,12 +76,12 @@ class Servers:
             HttpServer(create_sql_app(store, access=access), doors.sql, REQUESTS_S, tls=tls),
         ]
         if data_dir is not None:
-            self._add_control(store, data_dir)
+            self._add_control(store, data_dir, control_routes)
         self._tasks: list[asyncio.Task[None]] = []
 
-    def _add_control(self, store: Store, data_dir: Path) -> None:
+    def _add_control(self, store: Store, data_dir: Path, routes: Sequence[Route]) -> None:
         try:
-            self._http.append(ControlServer(store, data_dir, REQUESTS_S))
+            self._http.append(ControlServer(store, data_dir, REQUESTS_S, routes))
         except OSError as error:
             # Telemetry matters more than a command that can wait until the collector is stopped.
             _LOG.warning("no backup can be made while the collector runs: %s", error)

@@ -181,7 +181,7 @@ WAYS = [
             id=f"json-{compression}",
             marks=pytest.mark.skipif(
                 importlib.util.find_spec("opentelemetry.exporter.otlp.json") is None,
-                reason="opentelemetry-exporter-otlp-json-http is not installed: OTLP/JSON has no real client",
+                reason="OTLP/JSON has no real client here: make test-otlp-json",
             ),
         )
         for compression in ("none", "gzip", "deflate")

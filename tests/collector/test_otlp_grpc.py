@@ -310,6 +310,30 @@ async def _outcome(
     return name, await call.code()
 
 
+async def test_messages_share_a_bound_and_what_is_over_it_comes_again() -> None:
+    """A message is held from its arrival until it is kept; an empty room takes any size."""
+    recorder = Recorder()
+    limits = GrpcLimits(held_bytes=50_000)
+    large, small = logs_body("x" * 60_000), logs_body("y" * 1_000)
+    async with grpc_door(recorder, limits=limits) as port:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            receiver = Receiver(recorder, port, channel)
+            recorder.gate.clear()
+            waiting = asyncio.ensure_future(receiver.export(large))
+            await until(lambda: recorder.calls == 1)
+            for signal in Signal:
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    await receiver.export(small, signal)
+                assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+                hint = RetryInfo.FromString(trailers_of(caught.value)["google.rpc.retryinfo-bin"])
+                assert 0 < hint.retry_delay.seconds <= 2
+            assert recorder.calls == 1
+            recorder.gate.set()
+            await waiting
+            await receiver.export(small)
+    assert [len(request.body) for _, request in recorder.taken] == [len(large), len(small)]
+
+
 async def test_headers_over_the_bound_are_refused(receiver: Receiver) -> None:
     call = receiver.method(Signal.LOGS)
     with pytest.raises(grpc.aio.AioRpcError) as failure:

@@ -115,6 +115,14 @@ def test_formats_with_a_frame_are_whole_documents(port: int) -> None:
     assert len(json.loads(answer.body)["data"]) == 200_000
 
 
+def test_a_comment_of_the_readers_reaches_the_views_that_look_at_it(port: int) -> None:
+    asked = "SELECT livemeter_origin('settle'), livemeter_origin('settle_to')"
+    assert ask(port, asked, log_comment="settle=all settle_to=ff").body == b"all\tff\n"
+    # A quote is a part of it, and no way out of it.
+    assert ask(port, asked, log_comment="settle=it's\\ settle_to=0").body == b"it\\'s\\\\\t0\n"
+    assert ask(port, asked).body == b"\t\n"
+
+
 def test_parameters_come_in_clickhouses_escaped_form(port: int) -> None:
     answer = ask(
         port,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from livemeter_collector.ingest.counters import (
     BOUNDS_S,
@@ -229,11 +230,10 @@ def test_only_reading_is_allowed() -> None:
 
 
 def test_prometheus_own_parser_reads_the_same() -> None:
-    parser = pytest.importorskip("prometheus_client.parser")
     text = render(STATES, JOURNAL, 0, "0")
     theirs = {
         (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in parser.text_string_to_metric_families(text)
+        for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
     assert theirs == parse(text)[1]

@@ -1,6 +1,7 @@
 import contextlib
 import http.client
 import json
+import os
 import re
 import signal
 import socket
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import trustme
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -193,12 +195,55 @@ def test_a_host_that_others_can_reach_is_refused(host: str) -> None:
     assert f"--host {host} can be reached from other machines and needs a token" in line
 
 
-def test_a_server_that_cannot_be_reached_is_one_line_without_its_password() -> None:
+def test_a_server_that_is_away_is_waited_for_and_told_in_one_line_without_its_password(
+    tmp_path: Path,
+) -> None:
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
-    line = refused("--clickhouse", f"http://someone:secret@127.0.0.1:{port}", *FREE_PORTS)
-    assert str(port) in line
+    with collector(tmp_path, "--clickhouse", f"http://someone:secret@127.0.0.1:{port}") as running:
+        send_log(running, "kept")
+        returncode, output, errors = stopped(running)
+    assert (returncode, output) == (0, "")
+    assert errors.splitlines() == [
+        "the store is away, and telemetry is kept in the journal: cannot reach ClickHouse at"
+        f" http://127.0.0.1:{port} (Connection refused): is it running?"
+    ]
+    assert "secret" not in running.output
+
+
+def test_a_server_that_refuses_is_one_line_without_its_password(tmp_path: Path) -> None:
+    """What answers is a collector's own endpoint, which lets nobody write."""
+    with collector(tmp_path / "other") as other:
+        url = other.sql.replace("http://", "http://someone:secret@")
+        another_age = "--keep", "logs=7"
+        line = refused("--data", str(tmp_path / "data"), "--clickhouse", url, *another_age, *FREE_PORTS)
+        assert stopped(other)[0] == 0
+    assert "READONLY" in line
     assert "secret" not in line
+
+
+def test_commands_trust_the_authority_that_a_variable_names(tmp_path: Path) -> None:
+    """The collector's certificate is of an authority that no machine knows."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "own.pem"))
+    own, data = str(tmp_path / "own.pem"), str(tmp_path / "data")
+    sql = [sys.executable, "-m", "livemeter.cli", "sql", "SELECT 40 + 2", "--data", data, "--csv"]
+
+    def asked(**more: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, **more}
+        return subprocess.run(sql, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    with collector(tmp_path / "data", "--tls-cert", own, "--tls-key", own) as running:
+        refusal = asked(SSL_CERT_FILE=os.devnull)
+        answer = asked(SSL_CERT_FILE=str(tmp_path / "ca.pem"))
+        assert stopped(running)[0] == 0
+    assert refusal.returncode == 1
+    assert re.fullmatch(
+        r"livemeter: the certificate of \S+ is not trusted: .* SSL_CERT_FILE .*\n", refusal.stderr
+    )
+    assert (answer.returncode, answer.stdout.split()[-1]) == (0, "42")
 
 
 def test_the_extra_that_is_missing_is_named(tmp_path: Path) -> None:

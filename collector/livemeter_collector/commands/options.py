@@ -21,32 +21,50 @@ _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"(\d{1,6})([smhdw])")
 
 
-def add_store(parser: argparse.ArgumentParser) -> None:
-    """Add where the data is: ``data`` and ``clickhouse``."""
+def add_store(parser: argparse.ArgumentParser, *, again: bool = False) -> None:
+    """Add where the data is: ``data`` and ``clickhouse``.
+
+    ``again``: for an action of a verb that has them itself, so that what was given before the action stays.
+    """
     store = parser.add_mutually_exclusive_group()
     store.add_argument(
         "--data",
         metavar="DIR",
         type=Path,
-        default=DATA_DIRECTORY,
-        help="the collector's data directory (default: ./%(default)s)",
+        default=argparse.SUPPRESS if again else DATA_DIRECTORY,
+        help=f"the collector's data directory (default: ./{DATA_DIRECTORY})",
     )
-    store.add_argument("--clickhouse", metavar="URL", help="read from this ClickHouse server instead")
+    store.add_argument(
+        "--clickhouse",
+        metavar="URL",
+        default=argparse.SUPPRESS if again else None,
+        help="read from this ClickHouse server instead",
+    )
 
 
 # What argparse returns has no public name.
-def add_form(parser: argparse.ArgumentParser) -> AddArgument:
-    """Add how to write the answer, ``form``; return what adds another way that excludes these."""
+def add_form(parser: argparse.ArgumentParser, *, again: bool = False) -> AddArgument:
+    """Add how to write the answer, ``form``; return what adds another way that excludes these.
+
+    ``again``: as for ``add_store``.
+    """
     form = parser.add_mutually_exclusive_group()
     form.add_argument(
         "--json",
         dest="form",
         action="store_const",
         const=Form.JSON,
-        default=Form.TABLE,
+        default=argparse.SUPPRESS if again else Form.TABLE,
         help="write JSON: money as strings, times in UTC, null for unknown",
     )
-    form.add_argument("--csv", dest="form", action="store_const", const=Form.CSV, help="write CSV")
+    form.add_argument(
+        "--csv",
+        dest="form",
+        action="store_const",
+        const=Form.CSV,
+        default=argparse.SUPPRESS if again else Form.TABLE,
+        help="write CSV",
+    )
     return form.add_argument
 
 

@@ -5,6 +5,7 @@ The parent of the collector imports next to nothing: it stays small, and starts 
 
 import argparse
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -70,6 +71,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how many days data of a kind is kept, or 'forever' (default: %(default)s)",
     )
     parser.add_argument(
+        "--prices",
+        type=Path,
+        metavar="FILE",
+        help="prices of your own, which win over the published ones; else the variable LIVEMETER_PRICES",
+    )
+    parser.add_argument(
         "--no-supervisor",
         dest="supervisor",
         action="store_false",
@@ -86,6 +93,8 @@ def run(arguments: argparse.Namespace) -> int:
         CommandError: a port, the directory or the server cannot be had; one line says which and what to do.
             Under a supervisor it is the worker that says so, and its exit code is returned.
     """
+    if not arguments.worker:
+        _check_prices(arguments)
     if not arguments.worker and arguments.supervisor:
         _check_engine(arguments)
         # Without -P the working directory would be searched for modules before everything else.
@@ -112,6 +121,20 @@ def worker_words(arguments: argparse.Namespace) -> list[str]:
             continue
         words.append(option if value is True else f"{option}={value}")
     return words
+
+
+def _check_prices(arguments: argparse.Namespace) -> None:
+    """Refuse to start with a wrong file. One that becomes wrong later costs a warning, no more."""
+    if arguments.prices is None and not os.environ.get("LIVEMETER_PRICES"):
+        return
+    # What prices are, for those who have some.
+    from livemeter.accounts.price_file import PriceFileError  # noqa: PLC0415
+    from livemeter_collector.prices.overrides import file_of, read_file  # noqa: PLC0415
+
+    try:
+        read_file(file_of(arguments.prices, os.environ))
+    except PriceFileError as error:
+        raise CommandError(str(error)) from error
 
 
 def _check_engine(arguments: argparse.Namespace) -> None:

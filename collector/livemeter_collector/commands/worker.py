@@ -15,6 +15,7 @@ from livemeter.cli.errors import CommandError
 from livemeter_collector.access import Access, AccessError, read_token
 from livemeter_collector.journal.journal import Limits as JournalLimits
 from livemeter_collector.listen import ListenError
+from livemeter_collector.prices.overrides import file_of
 from livemeter_collector.servers import Addresses
 from livemeter_collector.service import Service, Settings
 from livemeter_collector.store.contract import StoreError
@@ -67,6 +68,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         retention=_retention(arguments.keep),
         access=_access(arguments, host),
         after_crash=arguments.after_crash,
+        prices=file_of(arguments.prices, os.environ),
         otlp_grpc_port=arguments.otlp_grpc_port,
         otlp_http_port=arguments.otlp_http_port,
         sql_port=arguments.sql_port,

@@ -81,7 +81,7 @@ class Lane:
         self._changed = asyncio.Event()
         self._to_feed = asyncio.Event()
         self._at_the_file = asyncio.Lock()
-        self._backlog: deque[Segment] = deque(journal.left[signal])
+        self._backlog: deque[Segment] = deque()
         # When the open segment got its first request. Not by the clock of its entries: that one may be set.
         self._open_since: float | None = None
         self._closed = asyncio.Event()
@@ -230,6 +230,8 @@ class Lane:
 
     async def feed(self) -> None:
         """Store segment after segment until closed, and everything is stored or the store takes nothing."""
+        # Not known before: an upgrade stores what an older version left by itself.
+        self._backlog.extendleft(reversed(self._journal.left[self._signal]))
         while segment := await self._next_segment():
             if not await self._store(segment):
                 return

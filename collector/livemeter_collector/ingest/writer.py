@@ -7,11 +7,12 @@ request is acknowledged before it is on disk.
 import asyncio
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from livemeter_collector.ingest.counters import JournalState, SignalState
 from livemeter_collector.ingest.feeder import Feeder, SetsAside
 from livemeter_collector.ingest.lane import Lane, Limits
-from livemeter_collector.ingest.request import Request
+from livemeter_collector.ingest.request import Request, shorten
 from livemeter_collector.journal.journal import Journal
 from livemeter_collector.store.contract import Signal, Store
 
@@ -32,18 +33,43 @@ class Writer:
         self._lanes = {signal: Lane(signal, journal, feeder, limits, self._threads) for signal in Signal}
         self._tasks: list[asyncio.Task[None]] = []
         self._accepting = False
+        self._away = ""
+        self._to_feed = asyncio.Event()
 
-    def start(self) -> None:
-        """Begin to take requests; called once, on the event loop that will submit."""
+    def start(self, away: str = "") -> None:
+        """Begin to take requests; called once, on the event loop that will submit.
+
+        Args:
+            away: why the store is not there yet, if so; then nothing is stored before ``store_is_there``.
+        """
+        if away:
+            self.store_is_away(away)
+        else:
+            self.store_is_there()
         self._tasks = [
             asyncio.create_task(work, name=f"{what} {signal}")
             for signal, lane in self._lanes.items()
-            for what, work in (("write", lane.write()), ("feed", lane.feed()))
+            for what, work in (("write", lane.write()), ("feed", self._feed(lane)))
         ]
         for task in self._tasks:
             # A lane that died takes nothing more, and nobody may wait for it.
             task.add_done_callback(self._stop_accepting)
         self._accepting = True
+
+    def store_is_away(self, reason: str) -> None:
+        """Say why nothing is stored yet, for whoever asks for the state."""
+        self._away = shorten(reason)
+
+    def store_is_there(self) -> None:
+        """Begin to store; called once."""
+        self._away = ""
+        self._to_feed.set()
+
+    async def _feed(self, lane: Lane) -> None:
+        await self._to_feed.wait()
+        # Stopped before the store was there: all of it stays in the journal.
+        if not self._away:
+            await lane.feed()
 
     async def submit(self, signal: Signal, request: Request, *, again: bool = False) -> None:
         """Return when the request's records are on disk; they are in the store soon after.
@@ -84,7 +110,10 @@ class Writer:
 
     def state(self) -> Mapping[Signal, SignalState]:
         """Return what was done with each signal's requests, and what is left to do."""
-        return {signal: lane.state() for signal, lane in self._lanes.items()}
+        states = {signal: lane.state() for signal, lane in self._lanes.items()}
+        if not self._away:
+            return states
+        return {signal: replace(state, trouble=self._away) for signal, state in states.items()}
 
     def journal_state(self) -> JournalState:
         """Return how full the journal is."""
@@ -112,6 +141,7 @@ class Writer:
         self._stop_accepting()
         for lane in self._lanes.values():
             lane.close()
+        self._to_feed.set()
         if not self._tasks:
             return True
         done, late = await asyncio.wait(self._tasks, timeout=timeout_s)

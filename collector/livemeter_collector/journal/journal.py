@@ -39,6 +39,9 @@ RESERVE_BYTES = 512 * 1024**2
 """Free space that the journal leaves on its disk: the embedded engine's merges need some, and writes a part
 before it removes those it was made of."""
 
+CLOSE_WAIT_S = 1.0
+"""How long the end waits for a disk that does not answer."""
+
 _FREE_SPACE_EVERY_S = 0.5
 _DAMAGED = ".damaged"
 
@@ -74,6 +77,9 @@ class Journal:
         self._rules = rules
         self._limits = limits
         self._lock = threading.Lock()
+        # Held while a file is written to, however long its disk takes; the lock above is held for moments.
+        self._at_the_file = {signal: threading.Lock() for signal in Signal}
+        self._closed = False
         self._open: dict[Signal, OpenSegment] = {}
         self._sealed: dict[Signal, dict[int, Segment]] = {signal: {} for signal in Signal}
         self._free: tuple[float, int] | None = None
@@ -150,16 +156,19 @@ class Journal:
             JournalFullError: there is no room; nothing was added.
             BrokenJournalError: the disk failed; the process must end.
         """
-        try:
-            segment = self._open.get(signal) or self._begin(signal)
-            segment.append(list(entries))
-        except OSError as error:
-            self._free = None
-            raise JournalFullError(f"the journal cannot be written: {error.strerror}") from error
-        with self._lock:
-            segment.count(list(entries))
-            now_ns = time.time_ns()
-            self._seen.add(((entry.digest, entry.accepted_at_ns) for entry in entries), now_ns)
+        with self._at_the_file[signal]:
+            if self._closed:
+                raise JournalFullError("the journal is closed")
+            try:
+                segment = self._open.get(signal) or self._begin(signal)
+                segment.append(list(entries))
+            except OSError as error:
+                self._free = None
+                raise JournalFullError(f"the journal cannot be written: {error.strerror}") from error
+            with self._lock:
+                segment.count(list(entries))
+                now_ns = time.time_ns()
+                self._seen.add(((entry.digest, entry.accepted_at_ns) for entry in entries), now_ns)
 
     def held(self, signal: Signal) -> tuple[Amount, int]:
         """Return how much of a signal is not done with, and when the oldest of it came (Unix ns; 0: none)."""
@@ -185,14 +194,15 @@ class Journal:
 
     def seal(self, signal: Signal) -> Segment | None:
         """Close the open segment and return it; None if it has no request."""
-        segment = self._open.get(signal)
-        if segment is None or not segment.requests:
-            return None
-        sealed = segment.seal()
-        with self._lock:
-            del self._open[signal]
-            self._sealed[signal][sealed.preamble.number] = sealed
-        return sealed
+        with self._at_the_file[signal]:
+            segment = self._open.get(signal)
+            if segment is None or not segment.requests:
+                return None
+            sealed = segment.seal()
+            with self._lock:
+                del self._open[signal]
+                self._sealed[signal][sealed.preamble.number] = sealed
+            return sealed
 
     def remove(self, segment: Segment, digests: Sequence[tuple[bytes, int]], set_aside: Amount) -> None:
         """Be done with a segment: every request of it is stored or set aside. Durable when it returns.
@@ -215,11 +225,21 @@ class Journal:
         with contextlib.suppress(OSError):
             segment.unlink()
 
-    def close(self) -> None:
-        """Close the open files; what is in them is there for the next process."""
-        for signal in Signal:
-            if segment := self._open.pop(signal, None):
-                segment.seal()
+    def close(self, wait_s: float = CLOSE_WAIT_S) -> None:
+        """Close the open files; what is in them is there for the next process.
+
+        A file that a thread still writes to after ``wait_s`` is left to it: its number must not become
+        another file's under its hands. Nothing new is begun, and the file ends with the process.
+        """
+        self._closed = True
+        give_up = time.monotonic() + wait_s
+        for signal, at_the_file in self._at_the_file.items():
+            if at_the_file.acquire(timeout=max(0.0, give_up - time.monotonic())):
+                try:
+                    if segment := self._open.pop(signal, None):
+                        segment.seal()
+                finally:
+                    at_the_file.release()
 
     def _begin(self, signal: Signal) -> OpenSegment:
         number = self._next[signal]

@@ -137,8 +137,9 @@ class _SqlEndpoint:
         try:
             async with asyncio.timeout(timeout_s), self._gate.place():
                 sql, output_format = await _in_thread(self._threads, self._without_format, asked)
-                database = {"database": asked.database} if asked.database else {}
-                stream = self._store.stream(sql, output_format, asked.parameters, settings | database)
+                chosen = {"database": asked.database, "log_comment": asked.log_comment}
+                settings |= {name: value for name, value in chosen.items() if value}
+                stream = self._store.stream(sql, output_format, asked.parameters, settings)
                 async with _closing(self._threads, stream):
                     await reply.send_all(output_format, lambda: _in_thread(self._threads, _next, stream))
         except GateFullError as error:

@@ -6,7 +6,7 @@ nobody has it, it is opened here, read-only, for as long as the command takes. N
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -39,9 +39,15 @@ class Reader:
         """Answer a SELECT as Python values; see ``Store.query``."""
         return self._store.query(sql, parameters)
 
-    def stream(self, sql: str, output_format: str) -> Iterator[bytes]:
+    def stream(
+        self,
+        sql: str,
+        output_format: str,
+        parameters: Parameters | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> Iterator[bytes]:
         """Answer a SELECT as bytes in one of ClickHouse's formats; see ``Store.stream``."""
-        return self._store.stream(sql, output_format)
+        return self._store.stream(sql, output_format, parameters, settings)
 
     def close(self) -> None:
         """Close the store. Closing twice is harmless."""

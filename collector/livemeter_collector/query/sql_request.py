@@ -61,6 +61,8 @@ class SqlRequest:
     query_id: str | None = None
     parameters: Mapping[str, EscapedText] = field(default_factory=dict[str, EscapedText])
     asked_limits: Mapping[str, str] = field(default_factory=dict[str, str])
+    log_comment: str = ""
+    """What the sender says of the question; some views look at it (``livemeter_origin``)."""
 
 
 def read_request(url: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> SqlRequest:
@@ -91,6 +93,7 @@ def read_request(url: Mapping[str, str], headers: Mapping[str, str], body: bytes
             if name.startswith("param_")
         },
         {name: url[name] for name in (*LIMIT_NAMES, *_OVERFLOW_MODES) if name in url},
+        url.get("log_comment", ""),
     )
 
 

@@ -20,6 +20,7 @@ from livemeter_collector.access import Access, Refusal, bearer_token
 from livemeter_collector.ingest.request import MalformedError, RefusedError, RequestError, TooLargeError
 from livemeter_collector.receive.decode import LIMIT_BYTES, PROTOBUF
 from livemeter_collector.receive.door import Acceptor, take
+from livemeter_collector.receive.room import HELD_BYTES, Room
 from livemeter_collector.receive.rpc_status import retry_info, status
 from livemeter_collector.receive.schema import RESPONSES, SERVICES
 from livemeter_collector.store.contract import Signal
@@ -40,6 +41,8 @@ class GrpcLimits:
     """More are closed as they come."""
     streams: int = 256
     """Calls at once on a connection; what is more is UNAVAILABLE and comes again."""
+    held_bytes: int = HELD_BYTES
+    """All messages together, from their arrival until they are kept or turned away."""
     metadata_bytes: int = 16 * 1024
     """Headers of a call."""
     ping_interval_s: float = 10.0
@@ -63,7 +66,8 @@ def create_otlp_server(
 ) -> grpc.aio.Server:
     """Build the gRPC server with the three OTLP services; ``open_port``, then start it."""
     server = grpc.aio.server(options=_options(limit_bytes, limits))
-    doors = (_Door(acceptor, signal, limit_bytes, access, limits.body_s) for signal in Signal)
+    room = Room(limits.held_bytes)
+    doors = (_Door(acceptor, signal, limit_bytes, access, limits.body_s, room) for signal in Signal)
     server.add_generic_rpc_handlers([door.handler() for door in doors])
     return server
 
@@ -122,6 +126,7 @@ class _Door:
     limit_bytes: int
     access: Access
     body_s: float
+    room: Room
 
     def handler(self) -> "grpc.GenericRpcHandler[bytes, bytes]":
         export = grpc.stream_unary_rpc_method_handler(self._export())
@@ -135,7 +140,8 @@ class _Door:
                 await context.abort(grpc.StatusCode.UNAUTHENTICATED, refusal.value)
             try:
                 body = await self._read(bodies)
-                await take(self.acceptor, self.signal, PROTOBUF, _encoding(body), body, self.limit_bytes)
+                with self.room.held(len(body)):
+                    await take(self.acceptor, self.signal, PROTOBUF, _encoding(body), body, self.limit_bytes)
             except TimeoutError:
                 await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the request came too slowly")
             except RequestError as error:

@@ -24,12 +24,10 @@ from livemeter_collector.ingest.request import (
 from livemeter_collector.journal.dead_letters import RETRY_HEADER
 from livemeter_collector.receive.decode import JSON, LIMIT_BYTES, PROTOBUF, media_type
 from livemeter_collector.receive.door import Acceptor, take
+from livemeter_collector.receive.room import HELD_BYTES, Room
 from livemeter_collector.receive.rpc_status import Code, problem, status
 from livemeter_collector.receive.schema import RESPONSES
 from livemeter_collector.store.contract import Signal
-
-HELD_BYTES = 256 * 1024 * 1024
-"""The most that bodies may take together while they are read: a few of the largest, very many usual ones."""
 
 Endpoint = Callable[[HttpRequest], Awaitable[Response]]
 _NOBODY_ELSE = Access()
@@ -49,7 +47,7 @@ def create_otlp_app(
         access: what callers have to show, on every path but ``access.OPEN_PATHS``.
         held_bytes: bound on all bodies that are being read at one time.
     """
-    room = _Room(held_bytes)
+    room = Room(held_bytes)
     app = Starlette(
         routes=[
             Route(f"/v1/{signal}", _endpoint(acceptor, signal, limit_bytes, room), methods=["POST"])
@@ -63,23 +61,7 @@ def create_otlp_app(
     return app
 
 
-class _Room:
-    """How many bytes of bodies that have not all arrived are held."""
-
-    def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
-        self._held_bytes = 0
-
-    def take(self, size_bytes: int) -> None:
-        if self._held_bytes and self._held_bytes + size_bytes > self._most_bytes:
-            raise RefusedError("the collector is reading too many requests at once")
-        self._held_bytes += size_bytes
-
-    def give_back(self, size_bytes: int) -> None:
-        self._held_bytes -= size_bytes
-
-
-def _endpoint(acceptor: Acceptor, signal: Signal, limit_bytes: int, room: _Room) -> Endpoint:
+def _endpoint(acceptor: Acceptor, signal: Signal, limit_bytes: int, room: Room) -> Endpoint:
     async def export(request: HttpRequest) -> Response:
         content_type = request.headers.get("content-type", "")
         try:
@@ -97,7 +79,7 @@ def _endpoint(acceptor: Acceptor, signal: Signal, limit_bytes: int, room: _Room)
     return export
 
 
-async def _read(request: HttpRequest, limit_bytes: int, room: _Room) -> bytes:
+async def _read(request: HttpRequest, limit_bytes: int, room: Room) -> bytes:
     """Read a body; stops at the limits, so that neither one sender nor many can fill the memory."""
     pieces: list[bytes] = []
     size = 0

@@ -15,9 +15,11 @@ import contextlib
 import ctypes
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
+import time
 import uuid
 import weakref
 from collections import deque
@@ -40,8 +42,10 @@ from livemeter_collector.store.contract import (
     ByteStream,
     DirectoryHeldError,
     Parameters,
+    PoisonError,
     Signal,
     StoreError,
+    StoreUnavailableError,
     Table,
 )
 from livemeter_collector.store.errors import insert_error, query_error
@@ -53,6 +57,7 @@ from livemeter_collector.store.insert import (
     message_of,
     table_of,
 )
+from livemeter_collector.store.mender import Mender
 from livemeter_collector.store.native import empty_block
 from livemeter_collector.store.parameters import parameter_texts
 from livemeter_collector.store.pause import Pause
@@ -63,6 +68,12 @@ from livemeter_collector.store.tokens import forget_tokens_without_parts
 MEMORY_BYTES = 2 * 1024**3
 """What the engine may use unless told otherwise; it idles at 0.3 GB and works in 0.5 to 0.8."""
 
+_RESERVE_BYTES = 128 * 1024**2
+"""Free space under which nothing is inserted."""
+_LITTLE_BYTES = 1024**3
+"""Free space under which the engine's parts are looked at: another program may fill the rest meanwhile."""
+_OLD_PARTS_STAY_S = 480.0
+"""``old_parts_lifetime`` of ``engine.xml``."""
 _CLOSE_TIMEOUT_S = 30.0
 _CRASHES = (
     signal.SIGILL,
@@ -115,6 +126,8 @@ class EmbeddedStore:
         self._on_close = on_close
         self._calls = CallsInFlight()
         self._inserts = Pause()
+        self._mender = Mender()
+        self._had_little = self._merges_stopped = False
         self._streams: weakref.WeakSet[QueryStream] = weakref.WeakSet()
         self._idle_clients: deque[Client] = deque()
         if not read_only:
@@ -134,16 +147,31 @@ class EmbeddedStore:
         known = f"SELECT name FROM system.settings WHERE name IN ({names})"  # noqa: S608 - our own names
         self._known_settings = frozenset(_words(self._anchor, known))
         self._table_functions = frozenset(_words(self._anchor, "SELECT name FROM system.table_functions"))
+        if not self._read_only:
+            self._mender.begin(self)
 
     def insert_otlp(self, signal: Signal, body: bytes, token: str, origin: str = "") -> None:
         """Insert one or several concatenated requests and return when they are synced to disk."""
         if not body:
             return
+        self._refuse_to_fill(len(body))
+        if self._mender.is_needed:
+            # An earlier attempt left the engine in doubt of what it has.
+            self._mend()
+        try:
+            with self._looking_after_parts():
+                self._insert(signal, body, insert_settings(token, self._known_settings, origin))
+        except PoisonError:
+            raise
+        except StoreError:
+            self._mender.is_needed = True
+            self._mend()
+            raise
+
+    def _insert(self, signal: Signal, body: bytes, settings: dict[str, str]) -> None:
         with self._inserts.one(), self._connection() as connection, _schema_file(signal) as schema:
             # A schema given as text would be written to a cache in the current directory.
-            settings = insert_settings(token, self._known_settings, origin) | {
-                "format_schema": f"{schema}:{message_of(signal)}"
-            }
+            settings = settings | {"format_schema": f"{schema}:{message_of(signal)}"}
             with _as_file(body) as file:
                 # Not `send_insert`: it does not tell what fails while parts are written, as on a full disk.
                 statement = (
@@ -154,6 +182,47 @@ class EmbeddedStore:
                     connection.query(statement, "Null")
                 except _ENGINE_ERRORS as error:
                     raise insert_error(str(error).replace(f"(in file/uri {file}): ", "")) from error
+
+    def look_after_disk(self) -> None:
+        """See that a disk that is nearly full does no harm; to be called every few seconds.
+
+        Raises:
+            StoreError: it cannot be done now.
+        """
+        free_bytes = self._free_bytes()
+        if free_bytes < _LITTLE_BYTES or self._had_little:
+            self._mender.look(self, time.time() - _OLD_PARTS_STAY_S)
+        if self._mender.is_needed:
+            self._mend()
+        self._had_little = free_bytes < _LITTLE_BYTES
+        if free_bytes < 2 * _RESERVE_BYTES:
+            # Those that run end as well.
+            self.command("SYSTEM STOP MERGES")
+            self._merges_stopped = True
+        elif self._merges_stopped:
+            self.command("SYSTEM START MERGES")
+            self._merges_stopped = False
+
+    @contextlib.contextmanager
+    def _looking_after_parts(self) -> Generator[None]:
+        """Look at the parts of an insert where a disk that fills up may have cut them."""
+        began, free_bytes = time.time(), self._free_bytes()
+        yield
+        if min(free_bytes, self._free_bytes()) < _LITTLE_BYTES:
+            self._mender.look(self, began - 1)
+            if self._mender.is_needed:
+                raise StoreUnavailableError("the disk was full while a part was written")
+
+    def _refuse_to_fill(self, size_bytes: int) -> None:
+        if self._free_bytes() < _RESERVE_BYTES + 2 * size_bytes:
+            raise StoreUnavailableError("the disk is nearly full")
+
+    def _free_bytes(self) -> int:
+        return shutil.disk_usage(self._path).free
+
+    def _mend(self) -> None:
+        with self._inserts.all():
+            self._mender.mend(self)
 
     def paused_inserts(self) -> AbstractContextManager[None]:
         """Hold inserts back: none is under way within, and those that come wait until its end."""
@@ -182,7 +251,8 @@ class EmbeddedStore:
     ) -> ByteStream:
         """Answer a SELECT as bytes, read-only, block by block where the format allows it."""
         label = f"livemeter-{uuid.uuid4()}"
-        limits = dict(settings or {}) | {"log_comment": label}
+        comment = (settings or {}).get("log_comment", "")
+        limits = dict(settings or {}) | {"log_comment": f"{label} {comment}".strip()}
         chunks = self._answer(sql, output_format, parameter_texts(parameters), limits)
         stream = QueryStream(chunks, lambda: self._kill(label))
         self._streams.add(stream)
@@ -263,7 +333,7 @@ class EmbeddedStore:
     def _kill(self, label: str) -> None:
         # Whoever wants a query ended asks again until it has; one attempt may fail.
         with contextlib.suppress(StoreError), contextlib.closing(_open(str(self._path))) as connection:
-            _execute(connection, f"KILL QUERY WHERE Settings['log_comment'] = '{label}' ASYNC")
+            _execute(connection, f"KILL QUERY WHERE startsWith(Settings['log_comment'], '{label}') ASYNC")
 
 
 def _usable(path: Path) -> Path:

@@ -180,9 +180,12 @@ def _recorded(store: Store) -> tuple[dict[int, str], dict[str, str]]:
 
 
 def _make_records(store: Store) -> None:
-    store.command(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
-    for statement in _RECORDS:
-        store.command(statement)
+    try:
+        store.command(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
+        for statement in _RECORDS:
+            store.command(statement)
+    except StoreError as error:
+        raise _named(error, f"the database {DATABASE} cannot be made") from error
 
 
 def _apply(store: Store, migration: Migration) -> None:
@@ -191,9 +194,7 @@ def _apply(store: Store, migration: Migration) -> None:
     except StoreError as error:
         # It was made, and the process ended before that was written down.
         if error.code not in _ALREADY_EXISTS:
-            raise StoreError(
-                f"migration {migration.number:04d} {migration.name}: {error}", error.code
-            ) from error
+            raise _named(error, f"migration {migration.number:04d} {migration.name}") from error
     _record(
         store,
         "schema_migrations",
@@ -205,7 +206,7 @@ def _make_view(store: Store, view: View, checksum: str) -> None:
     try:
         store.command(view.statement)
     except StoreError as error:
-        raise StoreError(f"view {view.name}: {error}", error.code) from error
+        raise _named(error, f"view {view.name}") from error
     _record(store, "schema_views", {"name": view.name, "checksum": checksum})
 
 
@@ -214,6 +215,11 @@ def _record(store: Store, table: str, line: dict[str, Scalar]) -> None:
     types = {"number": "UInt32"}
     values = ", ".join(f"{{{name}:{types.get(name, 'String')}}}" for name in line)
     store.command(f"INSERT INTO {DATABASE}.{table} ({', '.join(line)}) SELECT {values}", line)
+
+
+def _named(error: StoreError, what: str) -> StoreError:
+    """Say what failed; a server that went away meanwhile still is one that may come back."""
+    return type(error)(f"{what}: {error}", error.code)
 
 
 def _migrations(texts: Mapping[str, str]) -> tuple[Migration, ...]:

@@ -71,6 +71,9 @@ _TABLES = (
     _Table("usage", "facts", "ts"),
     _Table("turns", "facts", "ts"),
     _Table("tool_calls", "facts", "ts"),
+    _Table("settled_sessions", "facts", "ended_at"),
+    _Table("settled_turns", "facts", "started_at"),
+    _Table("settled_usage", "facts", "hour"),
     _Table("connections", "facts", "last_event_at"),
     _Table("emitters", "facts", "last_event_at"),
     # A handle is older than the connection that it resumed, whose session it names: up to a day.

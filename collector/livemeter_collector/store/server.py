@@ -21,6 +21,7 @@ from clickhouse_connect.driver.httputil import get_pool_manager
 from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
+from livemeter_collector.store.connecting import connect_error, unreachable
 from livemeter_collector.store.contract import (
     DATABASE,
     ByteStream,
@@ -44,6 +45,7 @@ from livemeter_collector.store.tables import ask, bindable, store_error
 
 CONNECT_TIMEOUT_S = 5
 ANSWER_TIMEOUT_S = 60
+_COMMENT = "log_comment"
 _CHUNK_BYTES = 256 * 1024
 # The most that a server writes about an exception in the middle of an answer.
 _EXCEPTION_BYTES = 20 * 1024
@@ -62,8 +64,12 @@ class ServerStore:
         """
         self._where = _without_password(url)
         self._closed = threading.Event()
-        with self._errors():
+        try:
             self._client = _connect(url, answer_timeout_s)
+        except ClickHouseError as error:
+            raise connect_error(error, self._where) from error
+        except HTTPError as error:
+            raise unreachable(self._where, "the connection failed") from error
         self._known_settings = frozenset(self._client.server_settings) & INSERT_SETTINGS.keys()
 
     def insert_otlp(self, signal: Signal, body: bytes, token: str, origin: str = "") -> None:
@@ -102,11 +108,12 @@ class ServerStore:
         """Answer a SELECT as bytes, read-only, as they arrive."""
         query_id = str(uuid.uuid4())
         limits = self._changeable({**(settings or {}), "readonly": "1"})
+        comment = {name: value for name, value in (settings or {}).items() if name == _COMMENT}
         opened: list[HTTPResponse] = []
 
         def request() -> HTTPResponse:
             # clickhouse-connect would put its own database over the one among the settings.
-            transport = {"database": DATABASE} | limits | {"query_id": query_id}
+            transport = {"database": DATABASE} | limits | {"query_id": query_id} | comment
             raw = self._client.raw_stream(
                 sql, bindable(parameters), transport, output_format, use_database=False
             )
@@ -148,9 +155,7 @@ class ServerStore:
 
     def _told(self, error: StoreError) -> StoreError:
         if isinstance(error, StoreUnavailableError) and error.code is None:
-            return StoreUnavailableError(
-                f"cannot reach ClickHouse at {self._where} ({error}): is it running?"
-            )
+            return unreachable(self._where, str(error))
         return error
 
     def _changeable(self, settings: Mapping[str, str]) -> dict[str, str]:
@@ -180,6 +185,8 @@ def _connect(url: str, answer_timeout_s: int) -> Client:
         autogenerate_session_id=False,
         tz_source="server",
     )
+    # A collector takes it from readers, to whom it says that every setting is fixed.
+    client.valid_transport_settings = {*client.valid_transport_settings, _COMMENT}
     # Not when connecting: there may be no such database yet.
     client.database = DATABASE
     return client

@@ -1,8 +1,9 @@
-"""Tokens that the engine wrote down and whose parts never came to be: forgotten before it starts.
+"""Tokens that the engine wrote down and whose parts never came to be: forgotten before they do harm.
 
 The engine notes an insert's token in its table's deduplication log and then renames the part into place. A
-process that is killed in between leaves a token that hides the insert when it comes again, though nothing of
-it is there. Files only; the engine must not be running on them.
+process that is killed in between, or a rename that fails on a full disk, leaves a token that hides the insert
+when it comes again, though nothing of it is there. Files only; the engine must not be running on them, or the
+table must be detached.
 
 A line of a log is ``operation TAB part TAB block id``; operation 1 adds. A part is named partition, first and
 last block, level and perhaps a mutation, joined by underscores; merged parts cover the blocks of those they
@@ -13,7 +14,7 @@ import contextlib
 import itertools
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +39,32 @@ def forget_tokens_without_parts(engine: Path) -> int:
     Raises:
         OSError: a log cannot be written.
     """
-    return sum(_forget(directory) for directory in engine.glob("store/*/*/deduplication_logs"))
+    return sum(
+        forget_tokens_of(directory.parent) for directory in engine.glob("store/*/*/deduplication_logs")
+    )
+
+
+def has_token_without_part(table: Path) -> bool:
+    """Say whether a table's log has such a token; no insert may be under way.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    return bool(_wrong(table, _logs(table)))
+
+
+def forget_tokens_of(table: Path) -> int:
+    """Take such tokens out of one table's log, which no engine has open; return how many there were.
+
+    Raises:
+        OSError: a log cannot be written.
+    """
+    logs = _logs(table)
+    wrong = _wrong(table, logs)
+    for path in {path for path, _ in wrong}:
+        kept = [line for number, line in enumerate(logs[path]) if (path, number) not in wrong]
+        _write(path, "".join(kept))
+    return len(wrong)
 
 
 def name_parts_anew(table: Path) -> None:
@@ -94,16 +120,19 @@ def _blocks(part: str) -> _Blocks | None:
     return _Blocks(named["partition"], int(named["first"]), int(named["last"])) if named else None
 
 
-def _forget(directory: Path) -> int:
-    paths = sorted((path for path in directory.iterdir() if _LOG.fullmatch(path.name)), key=_number)
-    texts = {path: path.read_text(encoding="utf-8").splitlines(keepends=True) for path in paths}
-    every = [(path, line) for path in paths for line in texts[path]]
-    parts = [path.name for path in directory.parent.iterdir()]
-    wrong = lines_without_parts((line for _, line in every), parts)
-    for path in {every[index][0] for index in wrong}:
-        kept = [line for index, (of, line) in enumerate(every) if of == path and index not in wrong]
-        _write(path, "".join(kept))
-    return len(wrong)
+def _logs(table: Path) -> dict[Path, list[str]]:
+    """Return a table's logs, the oldest first, by their lines."""
+    directory = table / "deduplication_logs"
+    found = directory.iterdir() if directory.is_dir() else ()
+    paths = sorted((path for path in found if _LOG.fullmatch(path.name)), key=_number)
+    return {path: path.read_text(encoding="utf-8").splitlines(keepends=True) for path in paths}
+
+
+def _wrong(table: Path, logs: Mapping[Path, Sequence[str]]) -> set[tuple[Path, int]]:
+    every = [(path, number) for path, lines in logs.items() for number in range(len(lines))]
+    parts = [path.name for path in table.iterdir() if path.is_dir()]
+    wrong = lines_without_parts((logs[path][number] for path, number in every), parts)
+    return {every[index] for index in wrong}
 
 
 def _number(path: Path) -> int:

@@ -114,7 +114,7 @@ VERBS = (
         "make the roll-ups anew from the facts",
         "livemeter_collector.commands.rebuild",
         "collector",
-        ("livemeter rebuild", "livemeter rebuild --since 30d"),
+        ("livemeter rebuild", "livemeter rebuild --json"),
     ),
     Verb(
         "closes",

@@ -31,7 +31,11 @@ def say_ready(_: Addresses) -> None:
 
 async def serve(data_dir: Path) -> None:
     until = asyncio.Event()
-    settings = Settings(data_dir=data_dir, otlp_grpc_port=0, otlp_http_port=0, sql_port=0)
+    # Published prices would take the place of the tests' own.
+    never_s = 86_400.0
+    settings = Settings(
+        data_dir=data_dir, otlp_grpc_port=0, otlp_http_port=0, sql_port=0, prices_every_s=never_s
+    )
     service = asyncio.create_task(Service(settings, open_seeded).run(until, say_ready))
     await asyncio.to_thread(sys.stdin.read)
     until.set()

@@ -24,7 +24,7 @@ from livemeter_collector.query.gateway import create_sql_app
 from livemeter_collector.store.contract import EscapedText, StoreError
 from livemeter_collector.store.embedded import EmbeddedStore
 
-WRITES = re.compile(rb"(?:\s|--[^\n]*\n)*(?:ALTER|CREATE|DROP|INSERT|SYSTEM)\b", re.IGNORECASE)
+WRITES = re.compile(rb"(?:\s|--[^\n]*\n)*(?:ALTER|CREATE|DROP|INSERT|SYSTEM|TRUNCATE)\b", re.IGNORECASE)
 _connect = cast("Callable[[str], Any]", chdb.connect)  # pyright: ignore[reportUnknownMemberType]
 TRANSPORT = {"database", "query_id", "session_id", "wait_end_of_query", "query"}
 
@@ -117,6 +117,7 @@ def main() -> None:
         server = Server(Path(sys.argv[1]), Path(schemas))
         config = uvicorn.Config(server, port=0, log_config=None, lifespan="off", ws="none")
         listener = config.bind_socket()
+        listener.listen()
         sys.stdout.write(json.dumps({"port": listener.getsockname()[1]}) + "\n")
         sys.stdout.flush()
         uvicorn.Server(config).run(sockets=[listener])

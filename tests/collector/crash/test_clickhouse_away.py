@@ -16,6 +16,7 @@ from livemeter_collector.journal.dead_letters import DeadLetters
 from livemeter_collector.journal.journal import Journal, Limits
 from livemeter_collector.journal.record import Entry, digest_of
 from livemeter_collector.store.contract import Signal, StoreUnavailableError
+from livemeter_collector.store.migrate import read_schema
 from livemeter_collector.store.open import ENGINE_DIRECTORY
 from livemeter_collector.store.server import ServerStore
 from tests.collector.crash.oracle import assert_accounted, assert_kept, until_stored, waiting
@@ -23,6 +24,7 @@ from tests.collector.crash.processes import child, collector, free_port, until
 from tests.collector.crash.relay import Relay, relayed
 from tests.collector.crash.sender import OK, Evidence, sending
 from tests.collector.otlp_messages import logs_request
+from tests.collector.serving import ask
 
 PREPARE = """
 import sys
@@ -149,6 +151,62 @@ def test_a_collector_that_is_killed_while_the_server_is_away_keeps_what_it_ackno
             until_stored(data_dir)
             assert_kept(second.rows, evidence)
             assert_accounted(second.rows, data_dir, evidence)
+
+
+def test_a_collector_that_starts_without_its_server_takes_telemetry_and_stores_it_once_when_it_comes(
+    tmp_path: Path, clickhouse: Clickhouse
+) -> None:
+    """It is killed and started again meanwhile, so that two processes wait for the server."""
+    data_dir, port, evidence = tmp_path / "data", free_port(), Evidence()
+    clickhouse.relay.cut()
+    with sending(port, evidence, seed=45) as load:
+        with collector(data_dir, port, clickhouse_url=clickhouse.url) as first:
+            first.ready()
+            _until_acknowledged(evidence, 50)
+            first.kill()
+        with collector(data_dir, port, clickhouse_url=clickhouse.url) as second:
+            second.ready()
+            _until_acknowledged(evidence, 50)
+            assert ask(port, path="/readyz").status == 503
+            clickhouse.relay.open()
+            until(lambda: ask(port, path="/readyz").status == 200, "the store is there")
+            load.finish()
+            until_stored(data_dir)
+            assert_kept(second.rows, evidence)
+            assert_accounted(second.rows, data_dir, evidence)
+            assert second.terminate() == 0
+
+
+def test_a_server_that_goes_while_views_are_made_is_waited_for(
+    tmp_path: Path, clickhouse: Clickhouse
+) -> None:
+    data_dir, port, evidence = tmp_path / "data", free_port(), Evidence()
+    made = "SELECT count() FROM livemeter.schema_views"
+    ask(clickhouse.relay.port, body=b"ALTER TABLE livemeter.schema_views DROP PARTITION tuple()")
+    wanted = len(read_schema().views)
+    assert ask(clickhouse.relay.port, made).body == b"0\n"
+    with (
+        relayed(clickhouse.relay.port) as relay,
+        collector(data_dir, port, clickhouse_url=Clickhouse(relay).url) as running,
+        sending(port, evidence, seed=46) as load,
+    ):
+
+        def has_begun() -> bool:
+            assert running.process.poll() is None, running.process.communicate(timeout=20)[1]
+            return int(ask(clickhouse.relay.port, made).body) > 0
+
+        until(has_begun, "some views were made")
+        relay.cut()
+        assert int(ask(clickhouse.relay.port, made).body) < wanted
+        relay.open()
+        running.ready()
+        _until_acknowledged(evidence, 50)
+        until(lambda: ask(port, path="/readyz").status == 200, "the store is there")
+        load.finish()
+        until_stored(data_dir)
+        assert int(ask(clickhouse.relay.port, made).body) == wanted
+        assert_kept(running.rows, evidence)
+        assert running.terminate() == 0
 
 
 def test_an_insert_that_took_too_long_counts_once(tmp_path: Path, clickhouse: Clickhouse) -> None:
