@@ -86,12 +86,13 @@ def test_a_query_costs_what_is_published_and_at_least_what_a_months_first_ones_d
     [
         # The published allowance holds for what a user did not name.
         ("grounding_per_1000_queries = 12", (12_000, 0, 12_000)),
-        ("grounding_per_1000_queries = 12\ngrounding_per_1000_first_queries = 12", (12_000,) * 3),
+        ("grounding_per_1000_queries = 12\ngrounding_per_1000_first_queries = 12", (12_000, 12_000, 12_000)),
         ("grounding_per_1000_first_queries = 3", (14_000, 3_000, 14_000)),
     ],
 )
-def test_a_user_says_what_a_months_first_queries_cost(prices: str, expected: tuple[int, ...]) -> None:
-    assert usd(own(f'[[price]]\nmodels = ["{MODEL}"]\n{prices}'), Kind.GROUNDING, "") == expected
+def test_a_user_says_what_a_months_first_queries_cost(prices: str, expected: tuple[int, int, int]) -> None:
+    found = usd(own(f'[[price]]\nmodels = ["{MODEL}"]\n{prices}'), Kind.GROUNDING, "")
+    assert found == tuple(Decimal(each) for each in expected)
 
 
 def test_an_allowance_alone_prices_nothing() -> None:

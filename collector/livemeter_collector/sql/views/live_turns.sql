@@ -1,10 +1,11 @@
 -- A row a turn, with the tokens and the money of its passes. Processes that share a session number its turns
 -- each for itself: only with its connection does a turn's number name it.
+-- A session's id was resolved when the turn was computed or settled, so one session's turns are found by an index.
 -- requires: turn_totals
 CREATE OR REPLACE VIEW live_turns AS
 WITH livemeter_unit_prices(usage) AS prices
 SELECT
-    livemeter_session(session_id) AS session_id,
+    session_id,
     lower(hex(connection_id)) AS connection_id,
     turn,
     started_at, first_audio_ms, first_audio_from, generation_ms, turn_ms, user_speech_ms, model_speech_ms,
