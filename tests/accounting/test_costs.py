@@ -208,6 +208,6 @@ def test_a_corrected_price_restates_history(store: Store) -> None:
             "INSERT INTO livemeter.model_prices VALUES ('made-up-live', 'gemini_api', 'standard', 'input',"
             f" 'TEXT', {price}, '2020-01-01 00:00:00', '2100-01-01 00:00:00', 'test')"
         )
-        store.command("SYSTEM RELOAD DICTIONARY livemeter.model_price")
+        store.command("SYSTEM RELOAD DICTIONARIES")
 
         assert stored_costs(store, "restated")["input", "TEXT"].usd == Decimal(price) / 1000

@@ -167,7 +167,7 @@ def overridden(store: Store) -> Iterator[PriceList]:
     rows = with_overrides(packaged_prices(), read_overrides(OVERRIDES, "own.toml"))
     store.command("TRUNCATE TABLE livemeter.model_prices")
     store.command(f"INSERT INTO livemeter.model_prices VALUES {', '.join(map(literal, rows))}")
-    store.command("SYSTEM RELOAD DICTIONARY livemeter.model_price")
+    store.command("SYSTEM RELOAD DICTIONARIES")
     yield PriceList(rows)
     load_prices(store)
 
@@ -350,19 +350,19 @@ def test_where_two_periods_meet_the_later_price_holds(store: Store, overridden: 
     assert figures["periods-edge"].cost_usd == Decimal("2.8")
 
 
-def test_a_period_that_no_other_follows_includes_its_end(store: Store, overridden: PriceList) -> None:
+def test_a_period_that_no_other_follows_ends_before_its_end(store: Store, overridden: PriceList) -> None:
     told = Told(overridden)
     usage = Usage(prompt=1_000_000, prompt_details={"AUDIO": 1_000_000}, service_tier="priority")
     for name, at_ns in {
-        "at": EDGE_S * NS_PER_S + 999_999_999,
-        "after": (EDGE_S + 1) * NS_PER_S,
+        "before": EDGE_S * NS_PER_S - 1,
+        "at": EDGE_S * NS_PER_S,
     }.items():
         told.fact(reported(usage, at_ns=at_ns), f"ends-{name}")
 
     figures = agreed(store, told, "ends-")
 
-    assert figures["ends-at"].cost_usd == Decimal(6)
-    assert figures["ends-after"].cost_usd is None
+    assert figures["ends-before"].cost_usd == Decimal(6)
+    assert figures["ends-at"].cost_usd is None
 
 
 def test_what_a_session_without_usage_costs_depends_on_whether_there_was_output(store: Store) -> None:

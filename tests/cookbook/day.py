@@ -55,7 +55,7 @@ def seed(store: Store) -> None:
                     "usd": usd,
                 },
             )
-    store.command("SYSTEM RELOAD DICTIONARY livemeter.model_price")
+    store.command("SYSTEM RELOAD DICTIONARIES")
     lessons, kiosk = Process("lessons"), Process("kiosk")
     talks = [write(lessons) for write in (_lesson, _marathon, _broken, _forgotten, _short, _unpriced)]
     talks += [write(kiosk) for write in (_refused, _kiosk, _gaps, _provisioned)]

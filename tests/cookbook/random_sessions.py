@@ -33,7 +33,7 @@ def price_model(store: Store, model: str) -> None:
             " toDateTime('2020-01-01 00:00:00', 'UTC'), toDateTime('2100-01-01 00:00:00', 'UTC'), 'a test'",
             {"model": model, "direction": direction, "modality": modality, "usd": usd},
         )
-    store.command("SYSTEM RELOAD DICTIONARY livemeter.model_price")
+    store.command("SYSTEM RELOAD DICTIONARIES")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Loading prices into ClickHouse: the table is replaced as one, then the dictionary told to reload."""
+"""Loading prices into ClickHouse: the table is replaced as one, then the dictionaries told to reload."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,9 @@ from decimal import Decimal
 from livemeter.accounts.rates import Price
 from livemeter_collector.prices.rows import known_models, price_rows
 from livemeter_collector.store.contract import Store
+
+DICTIONARIES = ("model_price", "price_by_key")
+"""What answers for a price: by its five names, with its source, and by one number, for sums."""
 
 _COLUMNS = "model, platform, tier, direction, modality, usd_per_mtok, valid_from, valid_to, source"
 
@@ -24,7 +27,7 @@ class Loaded:
 
 
 def load_prices(store: Store, overrides: Iterable[Price] = (), *, reload: bool = False) -> Loaded:
-    """Bring ``model_prices`` up to date, and with it the dictionary that figures are priced by.
+    """Bring ``model_prices`` up to date, and with it the dictionaries that figures are priced by.
 
     Models that were seen in the data are priced beside the ones we know of. Nothing is written when
     nothing changed, so that a start costs two SELECTs.
@@ -32,7 +35,7 @@ def load_prices(store: Store, overrides: Iterable[Price] = (), *, reload: bool =
     Args:
         store: whose prices they are.
         overrides: what wins over the published prices.
-        reload: load the dictionary again though nothing changed: somebody else may have written the table.
+        reload: load the dictionaries again though nothing changed: somebody else may have written the table.
     """
     seen = {str(model) for (model,) in store.query("SELECT DISTINCT model FROM livemeter.usage").rows}
     rows = price_rows(known_models() | seen, overrides)
@@ -40,7 +43,8 @@ def load_prices(store: Store, overrides: Iterable[Price] = (), *, reload: bool =
     if rows != stored:
         _replace(store, rows)
     if rows != stored or reload:
-        store.command("SYSTEM RELOAD DICTIONARY livemeter.model_price")
+        for dictionary in DICTIONARIES:
+            store.command(f"SYSTEM RELOAD DICTIONARY livemeter.{dictionary}")
     return compared(stored, rows)
 
 

@@ -61,7 +61,7 @@ def insert_prices(store: Store) -> None:
             " toDateTime('2020-01-01 00:00:00', 'UTC'), toDateTime('2100-01-01 00:00:00', 'UTC'), 'a test'",
             {"model": PRICED, "direction": direction, "modality": modality, "usd": usd},
         )
-    store.command("SYSTEM RELOAD DICTIONARY livemeter.model_price")
+    store.command("SYSTEM RELOAD DICTIONARIES")
 
 
 class Connection:

@@ -127,7 +127,7 @@ def test_the_age_of_what_is_remembered_and_of_the_dictionaries_is_told(scenes: d
     assert state["settled_upto"].endswith("Z")
     assert (state["remembered_sessions"], state["remembered_turns"]) == (2, 6)
     loaded = {each["name"]: each for each in state["dictionaries"]}
-    assert set(loaded) == {"model_price", "session_root"}
+    assert set(loaded) == {"model_price", "price_by_key", "session_root"}
     assert loaded["session_root"]["at"].endswith("Z")
     assert loaded["session_root"]["elements"] == 0
     # Nobody asked for money there.

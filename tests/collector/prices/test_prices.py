@@ -373,12 +373,12 @@ def test_a_file_that_becomes_wrong_leaves_the_last_good_prices_and_one_warning(
 def test_a_collector_that_starts_again_over_a_wrong_file_keeps_what_the_store_has(
     priced: Store, own_file: Callable[[str], Path], caplog: pytest.LogCaptureFixture
 ) -> None:
-    use(priced, "again", "gemini-3.8-live")
+    use(priced, "started again over a wrong file", "gemini-3.8-live")
     PriceBook(priced, own_file(own("gemini-3.8-live", "0.5"))).load()
 
     PriceBook(priced, own_file("[[price]")).keep_up()
 
-    assert cost(priced, "again") == Decimal("0.5")
+    assert cost(priced, "started again over a wrong file") == Decimal("0.5")
     assert "not valid TOML" in caplog.text
 
 

@@ -41,7 +41,7 @@ def model(store: Store) -> str:
             " toDateTime('2020-01-01 00:00:00', 'UTC'), toDateTime('2100-01-01 00:00:00', 'UTC'), 'a test'",
             {"model": name, "direction": direction, "modality": modality, "usd": usd},
         )
-    store.command("SYSTEM RELOAD DICTIONARY livemeter.model_price")
+    store.command("SYSTEM RELOAD DICTIONARIES")
     insert_day(store, name)
     return name
 

@@ -8,5 +8,5 @@ SELECT
     (
         SELECT groupArray((name, nullIf(last_successful_update_time, toDateTime(0)), element_count))
         FROM (SELECT * FROM system.dictionaries WHERE database = 'livemeter' ORDER BY name)
-        WHERE name IN ('model_price', 'session_root')
+        WHERE name IN ('model_price', 'price_by_key', 'session_root')
     ) AS dictionaries

@@ -5,11 +5,12 @@ WITH
     livemeter_price_direction(kind) AS price_direction,
     livemeter_price_modality(kind, modality) AS price_modality,
     dictGetOrNull(
-        'livemeter.model_price', ('usd', 'usd_low', 'usd_high', 'usd_per_mtok'),
-        (model, platform, tier, price_direction, price_modality), toDateTime(ts)
+        'livemeter.price_by_key', ('usd', 'usd_low', 'usd_high', 'usd_per_mtok'),
+        livemeter_price_key(model, platform, tier, price_direction, price_modality), toDateTime(ts)
     ) AS price,
     dictGetOrNull(
-        'livemeter.model_price', 'usd', (model, platform, tier, 'cached_input', price_modality), toDateTime(ts)
+        'livemeter.price_by_key', 'usd',
+        livemeter_price_key(model, platform, tier, 'cached_input', price_modality), toDateTime(ts)
     ) AS cached_price,
     kind = 'cached' AND isNotNull(cached_price) AS is_discounted
 SELECT
