@@ -1,0 +1,2 @@
+-- For rows from before the index; done in the background.
+ALTER TABLE connections MATERIALIZE INDEX by_opening
