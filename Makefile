@@ -75,7 +75,7 @@ soak: $(STAMP)  ## what takes long: ten thousand sessions, and properties on new
 	$(BIN)/python -m pytest -q -s --timeout 600 tests/soak/soak_doors.py
 	$(BIN)/python -m pytest -q -s --timeout 3600 tests/soak/soak_crash.py tests/soak/soak_exporters.py
 	LIVEMETER_HYPOTHESIS=soak $(BIN)/python -m pytest -q --timeout 3600 tests/observer tests/app/test_transparency.py \
-	  tests/collector/test_otlp_fuzz.py
+	  tests/collector/test_otlp_fuzz.py tests/accounting tests/collector/sql/test_upgrade.py
 
 format: $(STAMP)  ## rewrite the code in the house style
 	$(BIN)/ruff format .

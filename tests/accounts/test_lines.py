@@ -121,7 +121,7 @@ def test_carried_is_at_most_what_the_context_held_of_the_modality() -> None:
     lines = usage_lines(fact)
 
     assert {(line.kind, line.modality): (line.carried, line.fresh) for line in lines} == {
-        ("prompt", "TEXT"): (30, 10),
+        ("prompt", "TEXT"): (10, 30),
         ("prompt", "AUDIO"): (40, 0),
         ("prompt", UNATTRIBUTED): (4, 6),
         ("cached", "TEXT"): (20, 0),

@@ -112,9 +112,11 @@ class _Coverage:
     def __init__(self) -> None:
         self.with_output = 0
         self.covered = 0
+        self.is_told = False
         self._connections: OrderedDict[str, _LastTurns] = OrderedDict()
 
     def used(self, connection_id: str, turn: int) -> None:
+        self.is_told = True
         last = self._last(connection_id)
         last.used = turn
         if last.waiting == turn:
@@ -184,7 +186,7 @@ class Ledger:
             total = _total(self._spend.values())
             coverage = self._coverage
             is_unused = not self._spend
-            is_unseen = coverage.with_output > 0 and coverage.covered == 0
+            is_unseen = coverage.with_output > 0 and not coverage.is_told
             # Nothing used costs nothing, unless there was output: then somebody did not tell.
             total.is_priced |= is_unused and not is_unseen
             return Figures(

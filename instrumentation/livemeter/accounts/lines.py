@@ -123,8 +123,10 @@ def split_tokens(total: int | None, details: Mapping[str, int], audio_tokens: in
     """
     total = total or 0
     if details:
-        parts: list[_Part] = [(modality, tokens, _REPORTED) for modality, tokens in details.items()]
-        parts.append((UNATTRIBUTED, total - sum(details.values()), _REPORTED))
+        # What the server itself calls UNATTRIBUTED and what its details lack are one line.
+        rest = max(0, total - sum(details.values())) + details.get(UNATTRIBUTED, 0)
+        parts: list[_Part] = [(name, n, _REPORTED) for name, n in details.items() if name != UNATTRIBUTED]
+        parts.append((UNATTRIBUTED, rest, _REPORTED))
     else:
         audio = min(total, audio_tokens)
         parts = [
@@ -150,7 +152,8 @@ def _prompt_lines(fact: UsageReported) -> Iterator[UsageLine]:
         untold -= taken
         quantity = tokens - cached - taken
         if quantity:
-            carried = min(quantity, fact.previous_context.get(modality, 0))
+            # Of a modality's tokens as many as the context held; what was cached is the first of them.
+            carried = max(0, min(tokens, fact.previous_context.get(modality, 0)) - cached - taken)
             yield UsageLine(_PROMPT, modality, quantity, source, carried)
 
 

@@ -192,8 +192,8 @@ class ConnectionObserver:
             self._turns.listened(run.sent.last)
         if run.received is not None:
             self._last_received = run.received.last
-            self._passes.generated(run.received.audio_ms)
-            self._turns.spoke(run.received.audio_ms, run.received.last)
+            turn = self._turns.spoke(run.received.audio_ms, run.received.last)
+            self._passes.generated(run.received.audio_ms, turn)
         self._batch.add_run(run, self._turns.number, monotonic_ns)
 
     def _observe(self, direction: Direction, raw: str | bytes, now: Instant) -> list[Fact]:
@@ -242,7 +242,7 @@ class ConnectionObserver:
     def _begin(self, *, resumed: bool) -> None:
         state = self._member.state
         self._turns = TurnTracker(state, capture_content=self._capture_content)
-        self._passes = PassTracker(state, resumed=resumed)
+        self._passes = PassTracker(state, resumed=resumed, is_from_elsewhere=self._member.is_from_elsewhere)
         self._tools = ToolTracker(state.ended_calls, capture_content=self._capture_content)
 
     # What the server sent.
@@ -256,7 +256,7 @@ class ConnectionObserver:
             facts += self._come_to_life(google_session_id, setup_ms, now)
         facts += self._turns.received(frame, now)
         if any(kind in OUTPUT_KINDS for kind in frame.contents):
-            self._passes.generated(frame.audio_ms)
+            self._passes.generated(frame.audio_ms, self._turns.number)
         if "toolCall" in frame.contents:
             facts += self._tools.called(frame.message, self._turns.number, now)
         if "toolCallCancellation" in frame.contents:
@@ -300,6 +300,7 @@ class ConnectionObserver:
     def _come_to_life(self, google_session_id: str, setup_ms: float | None, now: Instant) -> list[Fact]:
         self.phase = Phase.ACTIVE
         self._join_unasked()
+        self._passes.came_to_life()
         return [
             ConnectionStarted(
                 at_ns=now.wall_ns,

@@ -23,6 +23,7 @@ class Membership:
         self.state = self._named(SessionState(self._own_session_id))
         self.attempt = 1
         self.resumed_from = ""
+        self.is_from_elsewhere = False
         self.reconnect_delay_ms: float | None = None
 
     @property
@@ -39,6 +40,8 @@ class Membership:
         """Join the session that the setup leads to; without one, the connection's own or the named one."""
         handle_hash = setup.resumption_handle_hash if setup is not None else ""
         known = self._directory.by_handle(handle_hash) if handle_hash else None
+        # Another process had the session last: it knows which connection went before, and the context.
+        self.is_from_elsewhere = bool(handle_hash) and known is None
         if known is None or self._word.session_id:
             known = self._directory.session(self._own_session_id)
         self._join(self._named(known))
@@ -53,7 +56,7 @@ class Membership:
     def came_to_life(self, now: Instant) -> float | None:
         """Return how long the session had no connection, in milliseconds; None if this is no reconnect."""
         down_since, self.state.down_since = self.state.down_since, None
-        return ms_between(down_since, now)
+        return None if self.is_from_elsewhere else ms_between(down_since, now)
 
     def left(self, now: Instant, *, was_active: bool) -> None:
         """Leave the session without a connection, unless a newer one has taken over."""
@@ -71,8 +74,9 @@ class Membership:
         self.state = state
         state.connections += 1
         self.attempt = state.connections
-        self.resumed_from = state.last_connection_id
-        # None while the connection before is still open: a hand-over without a gap.
-        self.reconnect_delay_ms = ms_between(state.last_closed, self._dialled)
+        if not self.is_from_elsewhere:
+            self.resumed_from = state.last_connection_id
+            # None while the connection before is still open: a hand-over without a gap.
+            self.reconnect_delay_ms = ms_between(state.last_closed, self._dialled)
         state.last_closed = None
         state.last_connection_id = self._connection_id

@@ -1,8 +1,13 @@
-"""A store of the version before: its rows are read as ever, and its batches known when they come again."""
+"""A store of a version before: its rows are read as ever, and what comes again is known."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
 
 OLD_THEN_NEW = """
 import json, sys
@@ -80,3 +85,19 @@ def test_rows_of_the_version_before_are_read_and_its_batches_known(
         assert later["logs"] == [[5]]
         assert later["sessions"] == after["sessions"]
         assert len(later["frames"]) == 2
+
+
+def test_whatever_version_a_store_was_begun_with_its_figures_stay(tmp_path: Path) -> None:
+    """Sessions were told before each change of how facts are kept: the views have the oracle's figures."""
+    every = ["all"] if os.environ.get("LIVEMETER_HYPOTHESIS") == "soak" else []
+    finished = subprocess.run(
+        [sys.executable, "-m", "tests.collector.sql.upgrading", str(tmp_path / "data"), *every],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    answer = json.loads(finished.stdout)
+    assert len(answer["steps"]) > 5
+    assert (answer["after"], answer["again"]) == ([], []), f"seed {answer['seed']}"

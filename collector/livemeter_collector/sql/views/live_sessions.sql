@@ -38,7 +38,7 @@ SELECT
     framework_name, framework_version,
     -- Where the model made output and no usage frame ever came, tokens and cost are not known: NULL, not 0.
     -- A session that used nothing costs nothing; one whose model has no price is NULL again.
-    turns_with_output > 0 AND turns_covered = 0 AS is_unseen,
+    turns_with_output > 0 AND NOT arrayExists(used -> used.5 NOT IN ('transcription', 'grounding'), usage) AS is_unseen,
     empty(usage) AS is_unused,
     if(is_unseen, NULL, arraySum(used -> if(used.5 IN ('prompt', 'tool_use_prompt', 'cached'), used.7, 0), usage)) AS input_tokens,
     if(is_unseen, NULL, arraySum(used -> if(used.5 IN ('response', 'thoughts'), used.7, 0), usage)) AS output_tokens,

@@ -16,7 +16,8 @@ by_session AS
         coalesce(platform, '') AS told_platform,
         coalesce(connections.opened_at, first_event_at) AS opened_at,
         coalesce(closed_at, last_event_at) AS ended_at,
-        coalesce(resumed, false) AS resumed,
+        -- One that was refused had no context to lose.
+        coalesce(resumed, false) AND started_at IS NOT NULL AS resumed,
         go_away_at, framework_name, framework_version,
         app_phases,
         if(outcome.2 = '', toDateTime64(0, 3), outcome.1) AS told_at,
@@ -37,7 +38,8 @@ sessions AS
         argMax(told_app, opened_at) AS app,
         argMax(told_user, opened_at) AS user_id,
         argMax(by_session.labels, opened_at) AS labels,
-        argMax(told_model, opened_at) AS model,
+        -- A dial that was refused has not said which model it would have asked for.
+        argMaxIf(told_model, opened_at, told_model != '') AS model,
         argMax(told_platform, opened_at) AS platform,
         arraySort(groupArray(connection_id)) AS connection_ids,
         countIf(resumed) AS resumes,
@@ -122,10 +124,11 @@ first_prompts AS
 ),
 last_prompts AS
 (
-    SELECT lower(hex(connection_id)) AS parent_id, argMax(prompt, (ts, seq)) AS prompt
+    -- By number: a clock that was set back says nothing of what came last.
+    SELECT lower(hex(connection_id)) AS parent_id, argMax(prompt, seq) AS prompt
     FROM
     (
-        SELECT connection_id, seq, max(usage.ts) AS ts, sum(quantity) AS prompt
+        SELECT connection_id, seq, sum(quantity) AS prompt
         FROM usage FINAL
         WHERE billable AND kind IN ('prompt', 'cached') AND connection_id IN
         (
