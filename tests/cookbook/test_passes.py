@@ -115,7 +115,7 @@ def test_a_pass_has_the_figures_of_its_frame_and_the_money_of_its_tokens(
         Decimal("0.001935"),
     )
     assert (second["prompt_tokens"], second["cached_tokens"], second["tool_use_tokens"]) == (700, 100, 10)
-    # 332 of the 400 text (the 100 cached are of them) and 207 of the 300 audio were there before; 10 came from a tool.
+    # Of 400 text 332 were there before (100 of them cached), of 300 audio 207; 10 came from a tool.
     assert (second["fresh"], second["carried"]) == (68 + 93 + 10, 539)
     # 410 text and 300 audio: 307.50 + 900. Of it carried: 332 x 0.75 + 207 x 3 = 870. Nothing was said.
     assert (second["input_usd"], second["carried_usd"]) == (Decimal("0.0012075"), Decimal("0.00087"))
